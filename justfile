@@ -1,0 +1,83 @@
+# Every command that a person types here. `just` alone lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+tools := justfile_directory() / "target/tools"
+lambdas := "admin publish poll compactor keeper"
+
+# list the recipes
+default:
+    @just --list
+
+# start the local server; it writes its admin key to data/admin.key
+run *arguments:
+    cargo run --release -- {{ arguments }}
+
+# every test
+test *arguments:
+    cargo test --workspace {{ arguments }}
+
+# what must pass before a change is merged
+check:
+    .ci/run
+
+# format the code
+fmt:
+    cargo fmt
+
+# clippy, warnings are errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# licences, sources, banned crates and, where the database can be fetched, known vulnerabilities
+audit:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    deny={{ tools }}/bin/cargo-deny
+    [ -x "$deny" ] || cargo install --locked --root {{ tools }} cargo-deny
+    "$deny" check bans licenses sources
+    if "$deny" fetch db; then
+        "$deny" check advisories
+    else
+        echo "NOT CHECKED: the advisory database could not be fetched" >&2
+    fi
+
+# render the committed OpenAPI document again, from what the services answer
+openapi:
+    UPDATE_EXPECT=1 cargo test --package tests --test contract -- description_is_the_committed_document
+
+# the zips of the Lambdas, in target/lambda
+build-lambda:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv={{ tools }}/cargo-lambda
+    [ -x "$venv/bin/cargo-lambda" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet cargo-lambda; }
+    for name in {{ lambdas }}; do
+        PATH="$venv/bin:$PATH" cargo lambda build --release --compiler cargo --output-format zip --package "$name"
+    done
+
+# publish this repository's history to the local server, rebuild it from there, and compare (start `just run` first)
+example *arguments:
+    cargo build --release --package tests --example git-publish --example git-bootstrap
+    cargo run --quiet --release --package tests --example git-publish -- {{ arguments }}
+    cargo run --quiet --release --package tests --example git-bootstrap -- {{ arguments }}
+
+# the same with a generated repository of so many commits
+example-large commits="30000":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    repository=target/git-history-{{ commits }}
+    if [ ! -d "$repository" ]; then
+        rm -rf "$repository.part"
+        cargo run --quiet --release --package tests --example git-generate -- --commits {{ commits }} "$repository.part"
+        mv "$repository.part" "$repository"
+    fi
+    just example --repo "$repository" --stream git-history-{{ commits }}
+
+# print the changes of this repository as they are published
+example-follow *arguments:
+    cargo run --quiet --release --package tests --example git-follow -- {{ arguments }}
+
+# the contract suite against a running server, with the API key in a file
+contract url="http://127.0.0.1:8080" key_file="data/admin.key":
+    EVENTLEDGER_API_URL={{ url }} EVENTLEDGER_API_KEY="$(cat {{ key_file }})" cargo test --package tests --test contract
