@@ -1,0 +1,104 @@
+//! Bootstrap: compacted state as of the watermark, then the log from the watermark on, in one cursor, exactly.
+//!
+//! The watermarks are read before anything else and stay in the cursor. Pages of compacted state are read consistently;
+//! an item from a slot beyond its watermark is left out, because the log is certain to bring it, and so are tombstones.
+//! When a partition's pages end, its tail is noted: once the log was read up to there, everything whose effect the
+//! snapshot may have missed was seen, and what was built is the state of one moment.
+
+use crate::answers::{EventPage, PartitionId};
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::limits;
+use crate::model::cursor::Payload;
+use crate::model::{Phase, Position, Progress, Record};
+use crate::poll::Found;
+use crate::store::{Store, StreamItem};
+
+/// Pages of the store that one page of a snapshot may read, so that a partition full of tombstones keeps no one waiting.
+const STORE_PAGES: usize = 8;
+
+impl Ledger {
+    /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.
+    pub(crate) async fn snapshot_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
+        let now = self.clock.now();
+        let progress = if payload.progress.positions.is_empty() {
+            self.begin_bootstrap(stream).await?
+        } else {
+            payload.progress.clone()
+        };
+        let Phase::Snapshot { partition, after, targets } = progress.phase.clone() else {
+            return Err(Error::broken("a snapshot page is read in a snapshot"));
+        };
+        let mut scan = Scan { partition, after, records: Vec::new(), bytes: 0, targets };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        for _ in 0..STORE_PAGES {
+            if scan.partition == stream.partition_count() || scan.records.len() >= limit {
+                break;
+            }
+            let watermark = progress.positions[usize::from(scan.partition)];
+            if !self.scan_page(stream, watermark, &mut scan, limit).await? {
+                break;
+            }
+        }
+        let Scan { partition, after, records, targets, .. } = scan;
+        let phase = if partition == stream.partition_count() {
+            Phase::Live { targets }
+        } else {
+            Phase::Snapshot { partition, after, targets }
+        };
+        let lag = self.lag_of(stream, &progress).await?;
+        let progress = Progress { phase, positions: progress.positions }.settled();
+        Ok(self.event_page(stream, payload, Found { records, progress, caught_up: false, lag }, now))
+    }
+
+    /// Reads the watermark of each partition, and makes sure that the log can be read from there on.
+    async fn begin_bootstrap(&self, stream: &StreamItem) -> Result<Progress> {
+        let now = self.clock.now();
+        let begin = async |partition: PartitionId| {
+            let watermark = self.store.partition(&partition).await?.watermark;
+            let next = self.store.record_batch_from(&partition, watermark.slot).await?;
+            match next {
+                Some(next) if next.slot != watermark.slot || stream.is_expired(next.accepted_at, now) => {
+                    Err(Error::CompactionGap)
+                }
+                _ => Ok(watermark),
+            }
+        };
+        let positions = futures::future::try_join_all(stream.partitions().map(begin)).await?;
+        Ok(Progress { positions, ..Progress::bootstrap() })
+    }
+
+    /// Reads on in one partition; false when the page is full.
+    async fn scan_page(&self, stream: &StreamItem, watermark: Position, scan: &mut Scan, limit: usize) -> Result<bool> {
+        let partition = stream.partition(scan.partition);
+        let wanted = limit - scan.records.len();
+        let page = self.store.query(&Store::compacted_after(&partition, scan.after), wanted, None).await?;
+        for attributes in &page.items {
+            let item = Store::read_compacted(attributes, partition.partition)?;
+            let shown = item.slot < watermark.slot && item.record.event.data.is_some();
+            if shown {
+                scan.bytes += item.record.event.payload_bytes();
+                if scan.bytes > limits::PAGE_BYTES && !scan.records.is_empty() {
+                    return Ok(false);
+                }
+                scan.records.push(item.record);
+            }
+            scan.after = Some(item.hash.0);
+        }
+        if page.next.is_none() {
+            scan.targets.push(self.tail(&partition).await?.offset);
+            scan.partition += 1;
+            scan.after = None;
+        }
+        Ok(true)
+    }
+}
+
+/// A snapshot while a page of it is read.
+struct Scan {
+    partition: u16,
+    after: Option<[u8; 16]>,
+    records: Vec<Record>,
+    bytes: usize,
+    targets: Vec<u64>,
+}

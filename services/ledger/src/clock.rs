@@ -1,0 +1,114 @@
+//! Time, from one place. Everything that needs the time or a pause takes it from a [`Clock`], so that tests and the
+//! simulation decide what time it is. It is wall time on purpose: a frozen Lambda stops its monotonic clock.
+#![expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock and sleeps")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since the Unix epoch, UTC. Displayed as RFC 3339 with milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// This time and `milliseconds` more.
+    #[must_use]
+    pub fn plus(self, milliseconds: u64) -> Self {
+        Self(self.0.saturating_add(milliseconds))
+    }
+
+    /// Milliseconds from `earlier` to this time; zero when it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds since the epoch, as DynamoDB's time to live wants them.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Reads an RFC 3339 time with an offset. `None` when the text is no such time or lies before 1970.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(time.as_millisecond()).ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let time = i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        write!(formatter, "{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+    }
+}
+
+/// What time it is. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual(Arc<AtomicU64>),
+    /// Starts at a given time and follows tokio's clock, which a simulation pauses and advances.
+    Simulated(Timestamp, tokio::time::Instant),
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::advance`] is called.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicU64::new(start.0))))
+    }
+
+    /// A clock that starts at `start` and runs with tokio's time, paused time included.
+    #[must_use]
+    pub fn simulated(start: Timestamp) -> Self {
+        Self(Source::Simulated(start, tokio::time::Instant::now()))
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+            }
+            Source::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
+            Source::Simulated(start, origin) => {
+                start.plus(u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+
+    /// Moves a manual clock forward.
+    ///
+    /// # Panics
+    /// On any other clock: only a test may move time.
+    pub fn advance(&self, milliseconds: u64) {
+        let Source::Manual(now) = &self.0 else { panic!("only a manual clock can be moved") };
+        now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Waits. On a manual clock nothing else moves time, so it advances by the pause and only yields.
+    pub async fn sleep(&self, milliseconds: u64) {
+        if let Source::Manual(_) = &self.0 {
+            self.advance(milliseconds);
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Compaction: folds the log into the latest record of each key, up to the watermark.
+//!
+//! The doorbell only says that a partition changed; what changed is read from the log. Every put is guarded by the slot
+//! it came from and the watermark moves last, so compactors may overlap, repeat and stop anywhere.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use crate::answers::{PartitionId, Watermark};
+use crate::error::{Error, Result, ensure};
+use crate::ledger::Ledger;
+use crate::limits;
+use crate::model::{EventKey, Position, Record, StreamName};
+use crate::store::{RecordBatch, Store};
+
+/// Items of one page of the log.
+const PAGE_ITEMS: usize = 100;
+
+impl Ledger {
+    /// Compacts every partition of a stream up to its tail.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `Refused` for a stream without compaction, `CompactionGap`, `Unavailable`, `OutcomeUnknown`.
+    pub async fn compact_stream(&self, name: &StreamName) -> Result<Vec<Watermark>> {
+        let stream = self.fresh_stream(name).await?;
+        if !stream.stream.definition.compaction {
+            let detail = "this stream was created without compaction, so there is nothing to compact";
+            return Err(Error::Refused { pointer: "", detail });
+        }
+        let mut watermarks = Vec::new();
+        for partition in stream.partitions() {
+            watermarks.push(self.compact_partition(&partition).await?);
+        }
+        Ok(watermarks)
+    }
+
+    /// Compacts one partition until its watermark reaches the tail; nothing when its stream is not compacted.
+    ///
+    /// # Errors
+    /// `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`, `Internal` at a
+    /// record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
+    pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Watermark> {
+        let known = self.store.partition(partition).await?;
+        let mut watermark = known.watermark;
+        if !known.compaction {
+            return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
+        }
+        loop {
+            let round = self.read_round(partition, watermark).await?;
+            let Some(reached) = round.reached else {
+                return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
+            };
+            let now = self.clock.now();
+            stream::iter(round.latest)
+                .map(|(key, (slot, record))| async move {
+                    // A refused put is fine: someone newer was there.
+                    self.store.put_compacted(partition, &key, slot, &record, now).await
+                })
+                .buffer_unordered(limits::COMPACTION_WRITES)
+                .try_for_each(|_| async { Ok(()) })
+                .await?;
+            ensure!(reached > watermark, "a watermark only moves forward");
+            self.store.advance_watermark(partition, reached, now).await?;
+            watermark = reached;
+        }
+    }
+
+    /// Reads the contiguous record batches after the watermark, up to a bound of bytes, and folds them.
+    async fn read_round(&self, partition: &PartitionId, watermark: Position) -> Result<Round> {
+        let query = Store::log_from(partition, watermark.slot);
+        let mut round = Round { latest: BTreeMap::new(), reached: None };
+        let (mut start, mut bytes) = (None, 0);
+        loop {
+            let page = self.store.query(&query, PAGE_ITEMS, start).await?;
+            for attributes in &page.items {
+                let batch = RecordBatch::read(attributes)?;
+                let expected = round.reached.unwrap_or(watermark);
+                if batch.slot != expected.slot {
+                    // Between slots that were read it is a torn read: the next round sees it. Right after the
+                    // watermark something was deleted that never was compacted.
+                    return if round.reached.is_some() { Ok(round) } else { Err(Error::CompactionGap) };
+                }
+                ensure!(batch.base_offset == expected.offset, "a slot begins where the one before it ended");
+                if batch.body.is_none() {
+                    return Err(Error::CompactionGap);
+                }
+                bytes += batch.body.as_ref().map_or(0, crate::store::body::Body::length);
+                round.fold(&batch, batch.records(partition.partition)?);
+            }
+            match page.next {
+                Some(next) if bytes < limits::COMPACTION_ROUND_BYTES => start = Some(next),
+                _ => return Ok(round),
+            }
+        }
+    }
+}
+
+/// The latest record of each key in a stretch of the log, with its slot.
+struct Round {
+    latest: BTreeMap<EventKey, (u64, Record)>,
+    reached: Option<Position>,
+}
+
+impl Round {
+    /// Later records replace earlier ones of their key; events without a key are in no state.
+    fn fold(&mut self, batch: &RecordBatch, records: Vec<Record>) {
+        for record in records {
+            if let Some(key) = record.event.key.clone() {
+                self.latest.insert(key, (batch.slot, record));
+            }
+        }
+        self.reached = Some(batch.next());
+    }
+}

@@ -1,0 +1,40 @@
+//! The domain of EventLedger: ordered, immutable streams kept on one DynamoDB table.
+//!
+//! One file per verb; `model` holds the nouns, and the private `store` is the only place that knows items and
+//! expressions. The protocol and its invariants are described in ARCHITECTURE.md and PROTOCOL.md. This crate knows
+//! nothing of HTTP: handlers turn requests into verbs, and errors into problem documents.
+
+mod answers;
+mod api_keys;
+mod bootstrap;
+mod client;
+mod clock;
+mod commit;
+mod compact;
+mod compacted;
+mod doorbell;
+mod error;
+mod inspect;
+mod ledger;
+pub mod limits;
+mod locate;
+mod log;
+pub mod model;
+mod poll;
+mod publish;
+mod random;
+mod seek;
+mod store;
+mod streams;
+mod subscribe;
+mod sweep;
+pub mod table;
+mod turns;
+
+pub use answers::*;
+pub use client::client_settings;
+pub use clock::{Clock, Timestamp};
+pub use doorbell::Doorbell;
+pub use error::{Cause, Error, Expired, Restart, Result};
+pub use ledger::{Ledger, Settings};
+pub use random::Randomness;

@@ -1,0 +1,109 @@
+//! Every limit of EventLedger, with its source, and the relations between them held at compile time.
+//!
+//! Who checks what: the types in `model` refuse what exceeds a limit of a value, the handlers refuse what exceeds a
+//! limit of a request, and the verbs keep the limits of the store. Nothing else repeats a number from here.
+
+/// The grammar of stream and subscription names.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+/// Longest stream or subscription name, in characters (all ASCII).
+pub const NAME_CHARACTERS: usize = 64;
+/// Most partitions a stream can have. A cursor holds a position for each, and a publish transaction one put or more.
+pub const PARTITIONS: u16 = 32;
+/// Shortest and longest retention, in hours: one hour to ten years.
+pub const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 1..=87_600;
+/// Retention of a stream that names none: fifteen days.
+pub const DEFAULT_RETENTION_HOURS: u32 = 360;
+
+/// Longest event key in bytes of UTF-8.
+pub const KEY_BYTES: usize = 512;
+/// The grammar of event types.
+pub const TYPE_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$";
+/// Longest event type in characters (all ASCII).
+pub const TYPE_CHARACTERS: usize = 128;
+/// Longest client-given event id, in characters.
+pub const EVENT_ID_CHARACTERS: usize = 128;
+/// Largest JSON text of an event's data, in bytes.
+pub const DATA_BYTES: usize = 256 * 1024;
+/// Deepest nesting of arrays and objects in an event's data.
+pub const DATA_NESTING: usize = 64;
+/// Most headers of an event.
+pub const HEADER_PAIRS: usize = 16;
+/// Names and values of an event's headers together, in bytes.
+pub const HEADER_BYTES: usize = 4 * 1024;
+
+/// Most events of one publish request.
+pub const EVENTS_PER_REQUEST: usize = 1_000;
+/// Largest request body in bytes.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// Longest path and query of a request, in bytes.
+pub const URI_BYTES: usize = 8 * 1024;
+/// Longest path segment that is looked at, in bytes.
+pub const PATH_SEGMENT_BYTES: usize = 3 * KEY_BYTES;
+/// Longest Idempotency-Key, in printable ASCII characters.
+pub const IDEMPOTENCY_KEY_CHARACTERS: usize = 128;
+/// Most items of one page of any listing or poll.
+pub const PAGE_ITEMS: u32 = 1_000;
+/// Items of a page when the request does not say.
+pub const DEFAULT_PAGE_ITEMS: u32 = 100;
+/// A page of records is cut before it exceeds this many bytes of payload. Lambda refuses answers over 6 MB.
+pub const PAGE_BYTES: usize = 4_500_000;
+/// Longest a poll may wait for events, in seconds. API Gateway gives up after 30.
+pub const WAIT_SECONDS: u32 = 20;
+/// Longest cursor in characters.
+pub const CURSOR_CHARACTERS: usize = 2_048;
+
+/// A record batch is split before its compressed body exceeds this, so that reading a head stays cheap.
+pub const BATCH_BODY_BYTES: usize = 100_000;
+/// DynamoDB refuses items over 400 KB, names and values of attributes together.
+pub const STORE_ITEM_BYTES: usize = 400 * 1024;
+/// DynamoDB refuses transactions of more actions.
+pub const STORE_TRANSACTION_ITEMS: usize = 100;
+/// DynamoDB refuses transactions over 4 MB.
+pub const STORE_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
+/// Compaction reads about this many bytes of compressed record batches in one round.
+pub const COMPACTION_ROUND_BYTES: usize = 4_000_000;
+/// Compaction writes this many keys at once.
+pub const COMPACTION_WRITES: usize = 16;
+
+/// How long services keep what they know of streams and subscriptions, in milliseconds.
+pub const CACHE_MS: u64 = 30_000;
+/// Until a deleted name can be created again on a fleet: every cache must have expired.
+pub const NAME_REUSE_MS: u64 = 60_000;
+/// How long a receipt of an Idempotency-Key is kept.
+pub const RECEIPT_MS: u64 = 24 * HOUR_MS;
+/// Between the logical expiry of a record batch and its physical deletion.
+pub const GRACE_MS: u64 = 7 * 24 * HOUR_MS;
+/// How long a tombstone stays in compacted state; longer than any bootstrap takes.
+pub const TOMBSTONE_MS: u64 = 7 * 24 * HOUR_MS;
+/// Age of the oldest uncompacted record batch at which publishing to its stream stops.
+pub const COMPACTOR_STALLED_MS: u64 = GRACE_MS / 2;
+/// For how long a position that was seen to be readable need not be checked against the tail when nothing follows it.
+pub const VERIFIED_MS: u64 = 60_000;
+/// One hour in milliseconds.
+pub const HOUR_MS: u64 = 3_600_000;
+
+/// Lost races for a slot after which a publish answers `contention`.
+pub const SLOT_RACES: u32 = 8;
+/// How long one verb may keep trying, in milliseconds. Below the 10 s that the functions are given.
+pub const OPERATION_MS: u64 = 8_000;
+/// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
+pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
+/// Commits that a subscription remembers.
+pub const REMEMBERED_COMMITS: usize = 10;
+
+const _: () = {
+    // Every event must fit an item, with room for its attributes and framing.
+    assert!(DATA_BYTES + KEY_BYTES + HEADER_BYTES + TYPE_CHARACTERS + 4096 < STORE_ITEM_BYTES);
+    // A batch that is split in halves fills at least half the cap, except the last of a partition.
+    assert!(2 * BODY_BYTES / BATCH_BODY_BYTES + 2 * PARTITIONS as usize + 2 < STORE_TRANSACTION_ITEMS);
+    assert!(BODY_BYTES * 2 < STORE_TRANSACTION_BYTES);
+    // One event of the largest size always fits a page.
+    assert!(2 * DATA_BYTES < PAGE_BYTES && PAGE_BYTES < 6_000_000);
+    // A stalled compactor is noticed long before anything uncompacted is deleted.
+    assert!(COMPACTOR_STALLED_MS < GRACE_MS);
+    // An idle position is checked well before everything after it can have expired.
+    assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
+    // No service acknowledges into a dead incarnation once the name is free again.
+    assert!(CACHE_MS + OPERATION_MS < NAME_REUSE_MS);
+    assert!(DEFAULT_PAGE_ITEMS <= PAGE_ITEMS);
+};

@@ -1,0 +1,78 @@
+//! Finding places in the log of a partition: its tail, its oldest readable record, the first record of a time.
+//!
+//! Times do not decrease along the slots, so what is expired is a prefix and the first slot of a time can be found by
+//! halving. Slots may be missing only among the expired: time to live deletes in no particular order.
+
+use crate::answers::{PartitionId, StartFrom};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::model::{Position, Progress};
+use crate::store::{RecordBatch, StreamItem};
+
+impl Ledger {
+    /// Where the next record of a partition will be.
+    pub(crate) async fn tail(&self, partition: &PartitionId) -> Result<Position> {
+        match self.store.head(partition).await? {
+            Some(head) => Ok(head.next()),
+            // Nothing there: never written, or everything is gone but what the sweeper remembers.
+            None => Ok(self.store.partition(partition).await?.recorded_tail.unwrap_or(Position::START)),
+        }
+    }
+
+    /// The oldest readable record of a partition; the tail when there is none.
+    pub(crate) async fn earliest(
+        &self,
+        stream: &StreamItem,
+        partition: &PartitionId,
+        now: Timestamp,
+    ) -> Result<Position> {
+        self.first_where(partition, |batch| !stream.is_expired(batch.accepted_at, now)).await
+    }
+
+    /// Where reading starts in each partition.
+    pub(crate) async fn start(&self, stream: &StreamItem, from: StartFrom) -> Result<Progress> {
+        let now = self.clock.now();
+        let find = async |partition: PartitionId| match from {
+            StartFrom::Latest => self.tail(&partition).await,
+            StartFrom::Timestamp(time) => {
+                let readable =
+                    |batch: &RecordBatch| batch.accepted_at >= time && !stream.is_expired(batch.accepted_at, now);
+                self.first_where(&partition, readable).await
+            }
+            StartFrom::Earliest | StartFrom::Compacted => self.earliest(stream, &partition, now).await,
+        };
+        if from == StartFrom::Compacted {
+            if !stream.stream.definition.compaction {
+                return Err(Error::Refused {
+                    pointer: "/start_from",
+                    detail: "`compacted` needs a stream with compaction, and this one was created without",
+                });
+            }
+            return Ok(Progress::bootstrap());
+        }
+        Ok(Progress::live(futures::future::try_join_all(stream.partitions().map(find)).await?))
+    }
+
+    /// The first record batch that satisfies a condition which, once satisfied, holds for every later one.
+    async fn first_where(&self, partition: &PartitionId, condition: impl Fn(&RecordBatch) -> bool) -> Result<Position> {
+        let Some(head) = self.store.head(partition).await? else { return self.tail(partition).await };
+        if !condition(&head) {
+            return Ok(head.next());
+        }
+        let Some(first) = self.store.record_batch_from(partition, 1).await? else { return Ok(head.start()) };
+        if condition(&first) {
+            return Ok(first.start());
+        }
+        // `low` does not satisfy the condition, `high` does; a slot that is gone had expired.
+        let (mut low, mut high) = (first.slot, head);
+        while high.slot - low > 1 {
+            let middle = low + (high.slot - low) / 2;
+            match self.store.record_batch(partition, middle).await? {
+                Some(batch) if condition(&batch) => high = batch,
+                _ => low = middle,
+            }
+        }
+        Ok(high.start())
+    }
+}

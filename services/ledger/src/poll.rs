@@ -1,0 +1,280 @@
+//! Poll: the next records after a position, from compacted state or from the log. Changes nothing that a reader could
+//! notice; only the minute of a subscription's last poll is noted.
+
+use crate::answers::{EventPage, Lag, PageRequest, ReadFrom};
+use crate::clock::Timestamp;
+use crate::error::{Error, Expired, Restart, Result};
+use crate::ledger::Ledger;
+use crate::limits;
+use crate::log::Lane;
+use crate::model::cursor::{Cursor, CursorUse, Payload};
+use crate::model::{Position, Progress, Record, StreamName, SubscriptionName};
+use crate::store::{Outcome, StreamItem};
+
+/// Without a doorbell a waiting poll looks again this often, in milliseconds: waiting longer in a Lambda costs as much
+/// as polling that often.
+const LOOK_AGAIN_MS: u64 = 700;
+/// The first and the longest pause that an idle reader is told to make.
+const POLL_AFTER_MS: std::ops::RangeInclusive<u64> = 200..=5_000;
+const MINUTE_MS: u64 = 60_000;
+
+impl Ledger {
+    /// Reads a stream without a subscription.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `PositionExpired`, `Unavailable`.
+    pub async fn read_events(&self, name: &StreamName, from: ReadFrom, page: PageRequest) -> Result<EventPage> {
+        let mut stream = self.stream(name).await?;
+        let payload = match from {
+            ReadFrom::Start(start) => {
+                let progress = self.start(&stream, start).await?;
+                Payload::new(CursorUse::Events, stream.incarnation(), progress, self.clock.now())
+            }
+            ReadFrom::Cursor(cursor) => {
+                let payload = self.open_cursor(&mut stream, &cursor).await?;
+                if payload.used_for != CursorUse::Events {
+                    return Err(Error::InvalidCursor);
+                }
+                payload
+            }
+        };
+        self.wait_for_page(&stream, payload, page).await
+    }
+
+    /// Reads on for a subscription: from its committed positions, or from a cursor ahead of them.
+    ///
+    /// # Errors
+    /// As [`Ledger::read_events`], and `SubscriptionNotFound`, `GenerationMismatch`, `CompactionGap`.
+    pub async fn poll(
+        &self,
+        name: &StreamName,
+        subscription: &SubscriptionName,
+        cursor: Option<Cursor>,
+        page: PageRequest,
+    ) -> Result<EventPage> {
+        let mut stream = self.stream(name).await?;
+        let payload = match cursor {
+            None => {
+                let item = self.subscription(&stream, subscription).await?;
+                let used_for = CursorUse::subscription(subscription, item.generation);
+                Payload::new(used_for, stream.incarnation(), item.progress.clone(), item.verified_at())
+            }
+            Some(cursor) => {
+                let payload = self.open_cursor(&mut stream, &cursor).await?;
+                let generation = self.generation(&stream, subscription).await?;
+                check_use(&payload, subscription, generation)?;
+                payload
+            }
+        };
+        self.note_poll(&stream, subscription).await?;
+        self.wait_for_page(&stream, payload, page).await
+    }
+
+    /// Reads a page, and while it is empty and the request may wait, again after each ring of the doorbell.
+    async fn wait_for_page(&self, stream: &StreamItem, payload: Payload, request: PageRequest) -> Result<EventPage> {
+        let until = self.clock.now().plus(request.wait_ms);
+        let mut listener = (request.wait_ms > 0).then(|| self.doorbell.listen(stream.incarnation()));
+        loop {
+            let page = self.page(stream, &payload, request.limit).await?;
+            let left = until.since(self.clock.now());
+            let Some(listener) = listener.as_mut().filter(|_| page.records.is_empty() && page.caught_up && left > 0)
+            else {
+                return Ok(page);
+            };
+            if self.doorbell.is_closed() {
+                return Ok(page);
+            }
+            let pause = if self.settings.alone { left } else { left.min(LOOK_AGAIN_MS) };
+            tokio::select! {
+                () = listener.ring() => {}
+                () = self.clock.sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
+        if payload.progress.in_snapshot() {
+            self.snapshot_page(stream, payload, limit).await
+        } else {
+            self.log_page(stream, payload, limit).await
+        }
+    }
+
+    /// A page of the log.
+    async fn log_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let positions = &payload.progress.positions;
+        let read = |(partition, position): (_, &Position)| {
+            let (partition, position) = (stream.partition(partition), *position);
+            async move { self.read_lane(stream, &partition, position, limit, payload.verified_at).await }
+        };
+        let lanes = futures::future::try_join_all((0..).zip(positions).map(read)).await?;
+        let lost_events: u64 = lanes.iter().map(|lane| lane.lost_events).sum();
+        if lost_events > 0 {
+            let progress = Progress::live(lanes.iter().map(|lane| lane.start).collect());
+            let earliest = self.seal(stream, payload.used_for.clone(), progress);
+            let restart = Restart { earliest, bootstrap: self.bootstrap_cursor(stream, payload.used_for.clone()) };
+            return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));
+        }
+        let now = self.clock.now();
+        let mixed = mix(lanes, positions, limit);
+        let lag = self.lag_after(stream, &mixed, now).await?;
+        let caught_up = mixed.next.iter().zip(&mixed.ends).all(|(next, end)| end.complete && *next == end.position);
+        let phase = payload.progress.phase.clone();
+        let progress = Progress { phase, positions: mixed.next }.settled();
+        Ok(self.event_page(stream, payload, Found { records: mixed.records, progress, caught_up, lag }, now))
+    }
+
+    /// Puts a page together with its cursor.
+    pub(crate) fn event_page(&self, stream: &StreamItem, payload: &Payload, found: Found, now: Timestamp) -> EventPage {
+        let mut next = Payload::new(payload.used_for.clone(), stream.incarnation(), found.progress, now);
+        next.empty_polls = if found.records.is_empty() { payload.empty_polls.saturating_add(1) } else { 0 };
+        let hint = POLL_AFTER_MS.start() << u32::from(next.empty_polls.min(8));
+        EventPage {
+            cursor: next.seal(&stream.cursor_key),
+            snapshot: payload.progress.in_snapshot(),
+            records: found.records,
+            caught_up: found.caught_up,
+            in_snapshot: next.progress.in_snapshot(),
+            consistent: next.progress.is_consistent(),
+            lag: found.lag,
+            poll_after_ms: if found.caught_up { hint.min(*POLL_AFTER_MS.end()) } else { 0 },
+        }
+    }
+
+    /// What lies beyond a page: the lanes know unless they were cut, then the tail is asked.
+    async fn lag_after(&self, stream: &StreamItem, mixed: &Mixed, now: Timestamp) -> Result<Lag> {
+        let tail = |(partition, end): (u16, &LaneEnd)| {
+            let (partition, complete, position) = (stream.partition(partition), end.complete, end.position);
+            async move { if complete { Ok(position) } else { self.tail(&partition).await } }
+        };
+        let tails = futures::future::try_join_all((0..).zip(&mixed.ends).map(tail)).await?;
+        let events = tails.iter().zip(&mixed.next).map(|(tail, next)| tail.offset.saturating_sub(next.offset)).sum();
+        let oldest = mixed.ends.iter().filter_map(|end| end.first_unread_at).min();
+        Ok(Lag { events, ms: oldest.map_or(0, |time| now.since(time)) })
+    }
+
+    /// Notes that a subscription polled, once a minute, and finds out whether it still exists.
+    async fn note_poll(&self, stream: &StreamItem, name: &SubscriptionName) -> Result<()> {
+        let now = self.clock.now();
+        let minute = Timestamp(now.0 - now.0 % MINUTE_MS);
+        let known = (stream.incarnation(), name.clone());
+        if self.noted_polls.get(&known, now) == Some(minute) {
+            return Ok(());
+        }
+        match self.store.note_poll(stream.incarnation(), name, minute).await {
+            Ok(Outcome::Applied) => self.noted_polls.put(known, minute, now),
+            Ok(Outcome::Refused(_)) => return Err(Error::SubscriptionNotFound),
+            // Polling must go on when a note cannot be written.
+            Err(error) => tracing::warn!(%error, "the minute of a poll was not noted"),
+        }
+        Ok(())
+    }
+
+    /// Seals progress as verified now.
+    pub(crate) fn seal(&self, stream: &StreamItem, used_for: CursorUse, progress: Progress) -> Cursor {
+        self.seal_at(stream, used_for, progress, self.clock.now())
+    }
+
+    /// Seals progress as verified at a time.
+    pub(crate) fn seal_at(
+        &self,
+        stream: &StreamItem,
+        used_for: CursorUse,
+        progress: Progress,
+        verified_at: Timestamp,
+    ) -> Cursor {
+        Payload::new(used_for, stream.incarnation(), progress, verified_at).seal(&stream.cursor_key)
+    }
+
+    /// The start of a new bootstrap, for streams that have one.
+    pub(crate) fn bootstrap_cursor(&self, stream: &StreamItem, used_for: CursorUse) -> Option<Cursor> {
+        stream.stream.definition.compaction.then(|| self.seal(stream, used_for, Progress::bootstrap()))
+    }
+
+    /// Where a reader of an earlier life of the stream can start.
+    pub(crate) async fn restart(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Restart> {
+        let used_for = match used_for {
+            CursorUse::Subscription { name, .. } => {
+                let name = SubscriptionName::parse(name.clone()).ok_or(Error::InvalidCursor)?;
+                // Without a subscription of that name in this life only a plain read can go on.
+                match self.store.subscription(stream.incarnation(), &name).await? {
+                    Some(item) => CursorUse::subscription(&name, item.generation),
+                    None => CursorUse::Events,
+                }
+            }
+            _ => CursorUse::Events,
+        };
+        let progress = self.start(stream, crate::StartFrom::Earliest).await?;
+        let earliest = self.seal(stream, used_for.clone(), progress);
+        Ok(Restart { earliest, bootstrap: self.bootstrap_cursor(stream, used_for) })
+    }
+}
+
+/// Whether a cursor is of this subscription, as it is since its last seek.
+pub(crate) fn check_use(payload: &Payload, subscription: &SubscriptionName, generation: u64) -> Result<()> {
+    match &payload.used_for {
+        CursorUse::Subscription { name, .. } if name != subscription.as_str() => Err(Error::InvalidCursor),
+        CursorUse::Subscription { generation: given, .. } if *given == generation => Ok(()),
+        CursorUse::Subscription { .. } => Err(Error::GenerationMismatch),
+        CursorUse::Events | CursorUse::Compacted => Err(Error::InvalidCursor),
+    }
+}
+
+/// What a page is made of.
+pub(crate) struct Found {
+    pub(crate) records: Vec<Record>,
+    pub(crate) progress: Progress,
+    pub(crate) caught_up: bool,
+    pub(crate) lag: Lag,
+}
+
+/// The records of a page, drawn from all lanes.
+struct Mixed {
+    records: Vec<Record>,
+    /// Per lane, after its last record in the page.
+    next: Vec<Position>,
+    ends: Vec<LaneEnd>,
+}
+
+/// How far a lane was read, beyond what the page took of it.
+struct LaneEnd {
+    position: Position,
+    complete: bool,
+    first_unread_at: Option<Timestamp>,
+}
+
+/// Takes a record of each lane in turn until the page is full. Who comes first changes as the reader goes on, so that a
+/// page smaller than the number of lanes starves none.
+fn mix(lanes: Vec<Lane>, positions: &[Position], limit: usize) -> Mixed {
+    let count = lanes.len();
+    let read: u64 = positions.iter().map(|position| position.offset).sum();
+    let first = usize::try_from(read % count.max(1) as u64).unwrap_or_default();
+    let mut mixed = Mixed { records: Vec::new(), next: Vec::with_capacity(count), ends: Vec::with_capacity(count) };
+    let mut queues = Vec::with_capacity(count);
+    for lane in lanes {
+        mixed.next.push(lane.start);
+        mixed.ends.push(LaneEnd { position: lane.end(), complete: lane.complete, first_unread_at: None });
+        queues.push(lane.records.into_iter().peekable());
+    }
+    let (mut bytes, mut full, mut turn, mut idle) = (0, false, first, 0);
+    while !full && idle < count {
+        let lane = turn % count;
+        turn += 1;
+        let Some((record, _)) = queues[lane].peek() else {
+            idle += 1;
+            continue;
+        };
+        idle = 0;
+        bytes += record.event.payload_bytes();
+        full = mixed.records.len() == limit || (bytes > limits::PAGE_BYTES && !mixed.records.is_empty());
+        if !full && let Some((record, next)) = queues[lane].next() {
+            mixed.records.push(record);
+            mixed.next[lane] = next;
+        }
+    }
+    for (end, queue) in mixed.ends.iter_mut().zip(&mut queues) {
+        end.first_unread_at = queue.peek().map(|(record, _)| record.published_at);
+    }
+    mixed
+}

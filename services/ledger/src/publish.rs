@@ -1,0 +1,275 @@
+//! Publish: appends a request's events, all of them or none.
+//!
+//! Each touched partition's next slot is put with the condition that it does not exist, so of several writers one wins
+//! it. The put carries a batch id: when the condition fails, the id in the way tells one's own earlier attempt from
+//! another writer. While the outcome of an attempt is unknown the very same slots are asked for again, never the next
+//! ones. What needs more than one put, the receipt of an Idempotency-Key included, is one transaction.
+
+use std::collections::BTreeMap;
+
+use crate::answers::{Idempotency, PartitionId, PublishRequest, Published};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result, ensure};
+use crate::ledger::Ledger;
+use crate::limits;
+use crate::model::{Event, KeyHash, Position};
+use crate::store::body::{self, Body};
+use crate::store::{
+    Attributes, Outcome, Pauses, Placement, ReceiptItem, RecordBatch, Refusal, Store, StreamItem, Write,
+};
+
+/// The events of a request that go to one partition.
+struct Lane {
+    id: PartitionId,
+    /// The request's record batches, without their places, each with its number of events.
+    bodies: Vec<(Body, u64)>,
+}
+
+/// A request, laid out.
+struct Layout {
+    lanes: Vec<Lane>,
+    /// The partition of each event, in the order of the request.
+    partitions: Vec<u16>,
+    keyless_partition: u16,
+}
+
+/// Where one partition goes on.
+#[derive(Clone, Copy)]
+struct Head {
+    next: Position,
+    accepted_at: Timestamp,
+    empty: bool,
+}
+
+/// What is written, and what each write of it is, in the same order.
+struct Plan {
+    writes: Vec<Write>,
+    kinds: Vec<Kind>,
+    placement: Placement,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    RecordBatch,
+    UseMark,
+    Receipt,
+}
+
+/// What a refused plan means.
+enum Verdict {
+    /// An earlier attempt of ours had succeeded.
+    Ours,
+    /// Another writer took a slot.
+    Lost,
+    /// A receipt is in the way.
+    Receipt(Option<ReceiptItem>),
+    /// The partition was used before, and its head is gone.
+    HeadLost,
+    /// Only another transaction on the same receipt.
+    Busy,
+}
+
+impl Ledger {
+    /// Appends events. When this returns, they are durable and every reader sees them.
+    ///
+    /// # Errors
+    /// With the promise that nothing was written: `StreamNotFound`, `TailMismatch`, `Refused`, `IdempotencyKeyReused`,
+    /// `IdempotencyInProgress`, `Contention`, `HeadLost`, `CompactorStalled`, `Unavailable`. `OutcomeUnknown` leaves it
+    /// open: the same request with the same Idempotency-Key finds out.
+    pub async fn publish(&self, request: PublishRequest) -> Result<Published> {
+        let stream = self.stream(&request.stream).await?;
+        let deadline = self.store.deadline();
+        if let Some(idempotency) = request.idempotency
+            && let Some(receipt) = self.store.receipt(stream.incarnation(), idempotency.key, self.clock.now()).await?
+        {
+            return replay(&receipt, idempotency, &request.events, &stream);
+        }
+        if stream.compactor_stalled {
+            return Err(Error::CompactorStalled);
+        }
+        let layout = self.lay_out(&stream, &request.events);
+        if request.expected_tail.is_some() && layout.lanes.len() > 1 {
+            let detail = "`If-Match` names one tail, so all events of the request must go to one partition";
+            return Err(Error::Refused { pointer: "/events", detail });
+        }
+        let turns = self.turns.take(layout.lanes.iter().map(|lane| lane.id.clone())).await;
+        let published = self.append(&stream, &request, &layout, deadline).await;
+        drop(turns);
+        if published.is_ok() {
+            layout.lanes.iter().for_each(|lane| self.doorbell.ring(lane.id.clone()));
+        }
+        published
+    }
+
+    fn lay_out(&self, stream: &StreamItem, events: &[Event]) -> Layout {
+        let count = stream.partition_count();
+        let keyless_partition = u16::try_from(self.randomness.below(u64::from(count))).unwrap_or_default();
+        let partitions = partitions(events, count, keyless_partition);
+        let mut grouped: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
+        for (event, partition) in events.iter().zip(&partitions) {
+            grouped.entry(*partition).or_default().push(event.clone());
+        }
+        let lane = |(partition, events): (u16, Vec<Event>)| Lane {
+            id: stream.partition(partition),
+            bodies: body::split(&events),
+        };
+        Layout { lanes: grouped.into_iter().map(lane).collect(), partitions, keyless_partition }
+    }
+
+    /// Races for the next slots until the request is written, or surely is not.
+    async fn append(
+        &self,
+        stream: &StreamItem,
+        request: &PublishRequest,
+        layout: &Layout,
+        deadline: Timestamp,
+    ) -> Result<Published> {
+        let batch_id = self.randomness.bytes();
+        let mut pauses = Pauses::new();
+        for _ in 0..limits::SLOT_RACES {
+            let heads = futures::future::try_join_all(layout.lanes.iter().map(|lane| self.read_head(&lane.id))).await?;
+            if let (Some(expected), [head]) = (request.expected_tail, heads.as_slice())
+                && head.next.offset != expected
+            {
+                return Err(Error::TailMismatch { expected, tail: head.next.offset });
+            }
+            let plan = self.plan(stream, request.idempotency, layout, &heads, batch_id);
+            let placement = plan.placement;
+            let refusals = match self.store.settle(plan.writes, deadline).await? {
+                Outcome::Applied => return Ok(published(&placement, &layout.partitions, false)),
+                Outcome::Refused(refusals) => refusals,
+            };
+            match verdict(&plan.kinds, &refusals, batch_id)? {
+                Verdict::Ours => return Ok(published(&placement, &layout.partitions, false)),
+                Verdict::Lost => self.store.pause(&mut pauses).await,
+                Verdict::HeadLost => return Err(Error::HeadLost),
+                Verdict::Busy => return Err(Error::IdempotencyInProgress),
+                Verdict::Receipt(found) => {
+                    let (Some(receipt), Some(idempotency)) = (found, request.idempotency) else {
+                        return Err(Error::IdempotencyInProgress);
+                    };
+                    return replay(&receipt, idempotency, &request.events, stream);
+                }
+            }
+            if self.clock.now() >= deadline {
+                break;
+            }
+        }
+        Err(Error::Contention)
+    }
+
+    async fn read_head(&self, partition: &PartitionId) -> Result<Head> {
+        let head = self.store.head(partition).await?;
+        Ok(head.map_or(Head { next: Position::START, accepted_at: Timestamp(0), empty: true }, |head| Head {
+            next: head.next(),
+            accepted_at: head.accepted_at,
+            empty: false,
+        }))
+    }
+
+    /// The writes that append the request after these heads.
+    fn plan(
+        &self,
+        stream: &StreamItem,
+        idempotency: Option<Idempotency>,
+        layout: &Layout,
+        heads: &[Head],
+        batch_id: [u8; 16],
+    ) -> Plan {
+        let now = self.clock.now();
+        let mut base_offsets = Vec::with_capacity(heads.len());
+        let (mut writes, mut kinds) = (Vec::new(), Vec::new());
+        for (lane, head) in layout.lanes.iter().zip(heads) {
+            base_offsets.push((lane.id.partition, head.next.offset));
+            let mut next = head.next;
+            for (body, count) in &lane.bodies {
+                let batch = RecordBatch {
+                    slot: next.slot,
+                    base_offset: next.offset,
+                    count: *count,
+                    // Times do not decrease along the slots, whatever the clocks of the writers say.
+                    accepted_at: now.max(head.accepted_at),
+                    batch_id,
+                    body: Some(body.clone()),
+                };
+                next = batch.next();
+                writes.push(batch.put(&lane.id, stream.retention_ms()));
+                kinds.push(Kind::RecordBatch);
+            }
+            if head.empty {
+                writes.push(Store::use_partition(&lane.id, stream.stream.definition.compaction));
+                kinds.push(Kind::UseMark);
+            }
+        }
+        let placement = Placement { keyless_partition: layout.keyless_partition, base_offsets };
+        if let Some(idempotency) = idempotency {
+            let receipt = ReceiptItem::new(idempotency, batch_id, placement.clone(), now);
+            writes.push(receipt.put(stream.incarnation(), idempotency.key, now));
+            kinds.push(Kind::Receipt);
+        }
+        Plan { writes, kinds, placement }
+    }
+}
+
+/// The partition of each event: by its key, or the one drawn for the events of this request that have none.
+fn partitions(events: &[Event], count: u16, keyless_partition: u16) -> Vec<u16> {
+    let partition =
+        |event: &Event| event.key.as_ref().map_or(keyless_partition, |key| KeyHash::of(key).partition(count));
+    events.iter().map(partition).collect()
+}
+
+/// The place of each event: each partition's events follow each other from its first offset.
+fn published(placement: &Placement, partitions: &[u16], replayed: bool) -> Published {
+    let mut next: BTreeMap<u16, u64> = placement.base_offsets.iter().copied().collect();
+    let place = |partition: &u16| {
+        let offset = next.entry(*partition).or_default();
+        *offset += 1;
+        (*partition, *offset - 1)
+    };
+    Published { places: partitions.iter().map(place).collect(), replayed }
+}
+
+/// Answers a request with what an earlier one of the same Idempotency-Key came to.
+fn replay(receipt: &ReceiptItem, now: Idempotency, events: &[Event], stream: &StreamItem) -> Result<Published> {
+    if receipt.body != now.body {
+        return Err(Error::IdempotencyKeyReused);
+    }
+    let partitions = partitions(events, stream.partition_count(), receipt.placement.keyless_partition);
+    let known = |partition: &u16| receipt.placement.base_offsets.iter().any(|(touched, _)| touched == partition);
+    ensure!(partitions.iter().all(known), "a receipt knows every partition of its request");
+    Ok(published(&receipt.placement, &partitions, true))
+}
+
+/// What refused writes mean. Whatever carries our batch id was written by us: the whole request was.
+fn verdict(kinds: &[Kind], refusals: &[Refusal], batch_id: [u8; 16]) -> Result<Verdict> {
+    ensure!(kinds.len() == refusals.len(), "a transaction gives a reason for each of its writes");
+    let conditions = || {
+        kinds.iter().zip(refusals).filter_map(|(kind, refusal)| match refusal {
+            Refusal::Condition(item) => Some((*kind, item.as_ref())),
+            Refusal::None | Refusal::Conflict => None,
+        })
+    };
+    let is_ours = |item: Option<&Attributes>| -> Result<bool> {
+        use crate::store::Read;
+        Ok(item.is_some_and(|item| item.optional_bytes("batch_id") == Some(batch_id.as_slice())))
+    };
+    for (kind, item) in conditions() {
+        if kind != Kind::UseMark && is_ours(item)? {
+            return Ok(Verdict::Ours);
+        }
+    }
+    if let Some((_, item)) = conditions().find(|(kind, _)| *kind == Kind::Receipt) {
+        return Ok(Verdict::Receipt(item.map(ReceiptItem::read).transpose()?));
+    }
+    if conditions().any(|(kind, _)| kind == Kind::RecordBatch) {
+        return Ok(Verdict::Lost);
+    }
+    if conditions().any(|(kind, _)| kind == Kind::UseMark) {
+        return Ok(Verdict::HeadLost);
+    }
+    let busy = kinds
+        .iter()
+        .zip(refusals)
+        .any(|(kind, refusal)| *kind == Kind::Receipt && matches!(refusal, Refusal::Conflict));
+    Ok(if busy { Verdict::Busy } else { Verdict::Lost })
+}

@@ -1,0 +1,170 @@
+//! The stored form of events: postcard, compressed with zstd when that helps, with a checksum and the raw length.
+//!
+//! Frozen as format 1. Reading checks everything before it trusts anything: raw length against the limit, checksum,
+//! encoding, and each value's own requirement.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, ensure};
+use crate::limits;
+use crate::model::Event;
+
+const FORMAT: u8 = 1;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+/// zstd's fastest ordinary level: events are small and written once.
+const LEVEL: i32 = 1;
+/// No stored body is larger than this when it is unpacked: a request's body and the framing of its events.
+const RAW_BYTES: usize = 2 * limits::BODY_BYTES;
+
+/// Events as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Body {
+    format: u8,
+    compression: u8,
+    raw_length: u32,
+    checksum: u32,
+    #[serde(with = "serde_bytes_vec")]
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// Encodes events.
+    pub(crate) fn encode(events: &[Event]) -> Self {
+        let raw = postcard::to_stdvec(events).expect("events can be encoded");
+        let compressed = zstd::bulk::compress(&raw, LEVEL).expect("memory can be compressed");
+        let checksum = crc32fast::hash(&raw);
+        let raw_length = u32::try_from(raw.len()).expect("a request is smaller than 4 GiB");
+        let (compression, bytes) = if compressed.len() < raw.len() { (ZSTD, compressed) } else { (PLAIN, raw) };
+        Self { format: FORMAT, compression, raw_length, checksum, bytes }
+    }
+
+    /// Decodes events.
+    ///
+    /// # Errors
+    /// `Internal` when a stored body is damaged.
+    pub(crate) fn decode(&self) -> Result<Vec<Event>> {
+        ensure!(self.format == FORMAT, "a stored body has a known format");
+        let raw_length = usize::try_from(self.raw_length).unwrap_or(usize::MAX);
+        ensure!(raw_length <= RAW_BYTES, "a stored body is within the limit");
+        let unpacked;
+        let raw = match self.compression {
+            PLAIN => &self.bytes,
+            _ => {
+                unpacked = zstd::bulk::decompress(&self.bytes, raw_length).unwrap_or_default();
+                &unpacked
+            }
+        };
+        ensure!(raw.len() == raw_length, "a stored body has its raw length");
+        ensure!(crc32fast::hash(raw) == self.checksum, "a stored body matches its checksum");
+        let events = postcard::from_bytes::<Vec<Event>>(raw);
+        ensure!(events.is_ok(), "a stored body decodes");
+        Ok(events.unwrap_or_default())
+    }
+
+    /// How many bytes it takes in an item.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Splits events into as few bodies as the cap on a record batch allows, in order, each with its number of events.
+pub(crate) fn split(events: &[Event]) -> Vec<(Body, u64)> {
+    let body = Body::encode(events);
+    if body.length() <= limits::BATCH_BODY_BYTES || events.len() < 2 {
+        return vec![(body, events.len() as u64)];
+    }
+    let (first, second) = events.split_at(events.len() / 2);
+    let mut bodies = split(first);
+    bodies.extend(split(second));
+    bodies
+}
+
+/// Bytes as bytes: without it serde would write a sequence of numbers.
+mod serde_bytes_vec {
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("bytes")
+            }
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Data, EventKey, EventType};
+
+    fn event() -> impl Strategy<Value = Event> {
+        let key = prop::option::of("[a-zé\u{1F600}]{1,40}").prop_map(|key| key.and_then(EventKey::parse));
+        (key, prop::option::of("[ -~]{0,400}")).prop_map(|(key, text)| Event {
+            key,
+            event_type: EventType::parse("thing.changed").expect("a type"),
+            data: text.and_then(|text| Data::from_json(serde_json::Value::String(text).to_string())),
+            headers: Vec::new(),
+            id: None,
+            time: None,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(events in prop::collection::vec(event(), 1..40)) {
+            prop_assert_eq!(Body::encode(&events).decode().expect("it decodes"), events);
+        }
+
+        #[test]
+        fn a_damaged_body_is_refused(events in prop::collection::vec(event(), 1..8), at in any::<prop::sample::Index>(), bit in 0..8u32) {
+            let mut body = Body::encode(&events);
+            let at = at.index(body.bytes.len());
+            body.bytes[at] ^= 1 << bit;
+            // zstd does not read every bit of a frame; what it does read must not come out different.
+            if let Ok(decoded) = body.decode() {
+                prop_assert_eq!(decoded, events);
+            }
+        }
+    }
+
+    proptest! {
+        // Each case makes up to a megabyte of random text.
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn splitting_keeps_every_event_in_order(sizes in prop::collection::vec(0..60_000usize, 1..24), seed in any::<u64>()) {
+            // Random text does not compress much, so several record batches are needed.
+            let randomness = crate::Randomness::seeded(seed);
+            let events: Vec<Event> = sizes.iter().map(|size| Event {
+                key: None,
+                event_type: EventType::parse("thing.changed").expect("a type"),
+                data: Data::from_json(format!("\"{}\"", randomness.base62(*size))),
+                headers: Vec::new(),
+                id: None,
+                time: None,
+            }).collect();
+            let bodies = split(&events);
+            let mut again = Vec::new();
+            for (body, count) in &bodies {
+                let part = body.decode().expect("it decodes");
+                prop_assert_eq!(part.len() as u64, *count);
+                prop_assert!(body.length() <= limits::BATCH_BODY_BYTES || *count == 1);
+                again.extend(part);
+            }
+            prop_assert_eq!(again, events);
+        }
+    }
+}

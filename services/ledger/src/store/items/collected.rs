@@ -1,0 +1,71 @@
+//! A life of a stream that ended and whose items are to be collected.
+
+use super::super::schema::{self, DELETED, Key};
+use super::super::{Attributes, Query, Range, Read, Store, Write};
+use crate::answers::PartitionId;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::Incarnation;
+use crate::store::item::unreadable;
+use crate::table::{SORT_KEY, TIME_TO_LIVE};
+
+/// What is known of the ended life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CollectedStream {
+    pub(crate) incarnation: Incarnation,
+    partition_count: u16,
+    pub(crate) deleted_at: Timestamp,
+}
+
+impl CollectedStream {
+    fn read(attributes: &Attributes) -> Result<Self> {
+        let count = attributes.number("partition_count")?;
+        Ok(Self {
+            incarnation: Incarnation::parse(attributes.text(SORT_KEY)?).ok_or_else(|| unreadable(SORT_KEY))?,
+            partition_count: u16::try_from(count).map_err(|_| unreadable("partition_count"))?,
+            deleted_at: Timestamp(attributes.number("deleted_at")?),
+        })
+    }
+}
+
+impl Store {
+    /// Every life that is to be collected.
+    pub(crate) async fn ended_streams(&self) -> Result<Vec<CollectedStream>> {
+        let query = Query { partition_key: DELETED.to_owned(), range: Range::From(" ".to_owned()), descending: false };
+        self.all(&query).await?.iter().map(CollectedStream::read).collect()
+    }
+
+    /// Deletes what time to live will not delete, and then the note itself.
+    pub(crate) async fn collect(&self, ended: &CollectedStream) -> Result<()> {
+        self.delete_all(schema::stream(ended.incarnation), "", false).await?;
+        for partition in 0..ended.partition_count {
+            let partition = PartitionId { incarnation: ended.incarnation, partition };
+            self.delete_all(schema::compacted(&partition), "", false).await?;
+            // Record batches expire by themselves, except a head that was reduced to a stub.
+            self.delete_all(schema::log(&partition), "SEQ#", true).await?;
+        }
+        self.settle_one(Write::delete(Key::Deleted(ended.incarnation))).await?;
+        Ok(())
+    }
+
+    /// Deletes the items of a partition key; with `stubs` only those without a time to live, newest first, and no more
+    /// once one has it.
+    async fn delete_all(&self, partition_key: String, prefix: &str, stubs: bool) -> Result<()> {
+        let range = if prefix.is_empty() { Range::From(" ".to_owned()) } else { Range::Prefix(prefix.to_owned()) };
+        let query = Query { partition_key, range, descending: stubs };
+        let mut start = None;
+        loop {
+            let page = self.query(&query, if stubs { 1 } else { 100 }, start).await?;
+            for item in &page.items {
+                if stubs && item.contains_key(TIME_TO_LIVE) {
+                    return Ok(());
+                }
+                self.settle_one(Write::delete_item(item)).await?;
+            }
+            match page.next {
+                None => return Ok(()),
+                next => start = next,
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Record batches: the log itself.
+
+use super::super::body::Body;
+use super::super::schema::{self, Key};
+use super::super::{Attributes, Item, Query, Range, Read, Store, Write, packed};
+use crate::answers::PartitionId;
+use crate::clock::Timestamp;
+use crate::error::{Result, ensure};
+use crate::limits;
+use crate::model::{Position, Record};
+use crate::store::item::unreadable;
+
+/// The records of one partition that were written by one put.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordBatch {
+    pub(crate) slot: u64,
+    pub(crate) base_offset: u64,
+    pub(crate) count: u64,
+    /// Never before that of an earlier slot.
+    pub(crate) accepted_at: Timestamp,
+    /// Chosen by the writer: tells its own batch from another's.
+    pub(crate) batch_id: [u8; 16],
+    /// Absent in a stub, which is what is left of an expired head.
+    pub(crate) body: Option<Body>,
+}
+
+impl RecordBatch {
+    /// Where the next record batch begins.
+    pub(crate) fn next(&self) -> Position {
+        Position { slot: self.slot + 1, offset: self.base_offset + self.count }
+    }
+
+    /// Where this one begins.
+    pub(crate) fn start(&self) -> Position {
+        Position { slot: self.slot, offset: self.base_offset }
+    }
+
+    pub(crate) fn put(&self, partition: &PartitionId, retention_ms: u64) -> Write {
+        let item = Item::new(Key::RecordBatch(partition, self.slot))
+            .with("base_offset", self.base_offset)
+            .with("count", self.count)
+            .with("accepted_at", self.accepted_at)
+            .with("batch_id", &self.batch_id[..])
+            .with_some("body", self.body.as_ref().map(packed))
+            .expiring(self.accepted_at.plus(retention_ms + limits::GRACE_MS));
+        Write::put(item).when("attribute_not_exists(PK)")
+    }
+
+    pub(crate) fn read(attributes: &Attributes) -> Result<Self> {
+        let slot = attributes.sort_key_after("SEQ#")?.parse().map_err(|_| unreadable("SK"))?;
+        let batch = Self {
+            slot,
+            base_offset: attributes.number("base_offset")?,
+            count: attributes.number("count")?,
+            accepted_at: Timestamp(attributes.number("accepted_at")?),
+            batch_id: attributes.array("batch_id")?,
+            body: attributes.attribute("body").map(|_| attributes.unpacked("body")).transpose()?,
+        };
+        ensure!(batch.slot > 0 && batch.count > 0, "a record batch has a slot and records");
+        ensure!((batch.slot == 1) == (batch.base_offset == 0), "only the first slot begins at offset 0");
+        Ok(batch)
+    }
+
+    /// The records, with their places. None in a stub.
+    pub(crate) fn records(&self, partition: u16) -> Result<Vec<Record>> {
+        let Some(body) = &self.body else { return Ok(Vec::new()) };
+        let events = body.decode()?;
+        ensure!(events.len() as u64 == self.count, "a record batch holds as many events as it says");
+        let place = |(offset, event)| Record { partition, offset, published_at: self.accepted_at, event };
+        Ok((self.base_offset..).zip(events).map(place).collect())
+    }
+}
+
+impl Store {
+    /// Query over the record batches from a slot on.
+    pub(crate) fn log_from(partition: &PartitionId, slot: u64) -> Query {
+        let range = Range::From(schema::sequence(slot));
+        Query { partition_key: schema::log(partition), range, descending: false }
+    }
+
+    /// The newest record batch, stub or not.
+    pub(crate) async fn head(&self, partition: &PartitionId) -> Result<Option<RecordBatch>> {
+        let range = Range::Prefix("SEQ#".to_owned());
+        let query = Query { partition_key: schema::log(partition), range, descending: true };
+        self.first(&query).await?.as_ref().map(RecordBatch::read).transpose()
+    }
+
+    /// The first record batch that exists at a slot or after it.
+    pub(crate) async fn record_batch_from(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
+        self.first(&Self::log_from(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
+    }
+
+    /// The record batch at a slot.
+    pub(crate) async fn record_batch(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
+        self.get(Key::RecordBatch(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
+    }
+
+    /// Reduces an expired head to a stub, which stays: the next writer must find where to go on.
+    pub(crate) async fn reduce_to_stub(&self, partition: &PartitionId, head: &RecordBatch) -> Result<()> {
+        let write = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, expires_at")
+            .when("batch_id = :this")
+            .value(":this", &head.batch_id[..]);
+        self.settle_one(write).await?;
+        Ok(())
+    }
+
+    /// Lets a stub, or a batch whose deletion was put off, be deleted from this time on.
+    pub(crate) async fn expire_record_batch(&self, partition: &PartitionId, slot: u64, at: Timestamp) -> Result<()> {
+        let write = Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :at")
+            .when("attribute_exists(PK)")
+            .value(":at", at.seconds());
+        self.settle_one(write).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Subscriptions: all committed positions in one attribute, so that a commit is one write.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::schema::{self, Key, SUBSCRIPTION};
+use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
+use crate::answers::StartFrom;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::limits;
+use crate::model::{Incarnation, Progress, SubscriptionName};
+use crate::store::item::unreadable;
+
+/// A subscription as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubscriptionItem {
+    pub(crate) name: SubscriptionName,
+    pub(crate) start_from: StartFrom,
+    /// What was committed.
+    pub(crate) progress: Progress,
+    /// Changes with each write of the progress.
+    pub(crate) version: u64,
+    /// Changes with each seek, and is new when a deleted subscription is created again.
+    pub(crate) generation: u64,
+    pub(crate) created_at: Timestamp,
+    /// The last commits, oldest first; a seek clears them.
+    pub(crate) commits: Vec<KnownCommit>,
+    /// When a seek moved it back, until the next commit.
+    pub(crate) rewound: bool,
+    pub(crate) last_poll_at: Option<Timestamp>,
+}
+
+/// A commit that a subscription remembers: the evidence of how it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownCommit {
+    pub(crate) at: Timestamp,
+    /// Events that lay beyond it.
+    pub(crate) lag_events: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredStart {
+    Earliest,
+    Latest,
+    Compacted,
+    Timestamp(u64),
+}
+
+impl SubscriptionItem {
+    /// When its positions were last known to be readable.
+    pub(crate) fn verified_at(&self) -> Timestamp {
+        let committed = self.commits.last().map(|commit| commit.at);
+        committed.max(Some(self.created_at)).unwrap_or(self.created_at)
+    }
+
+    fn item(&self, incarnation: Incarnation) -> Item {
+        let start = match self.start_from {
+            StartFrom::Earliest => StoredStart::Earliest,
+            StartFrom::Latest => StoredStart::Latest,
+            StartFrom::Compacted => StoredStart::Compacted,
+            StartFrom::Timestamp(time) => StoredStart::Timestamp(time.0),
+        };
+        Item::new(Key::Subscription(incarnation, &self.name))
+            .with("start_from", packed(&start))
+            .with("progress", packed(&self.progress))
+            .with("version", self.version)
+            .with("generation", self.generation)
+            .with("created_at", self.created_at)
+            .with("commits", packed(&self.commits))
+            .with("rewound", self.rewound)
+            .with_some("last_poll_at", self.last_poll_at)
+    }
+
+    pub(crate) fn read(attributes: &Attributes) -> Result<Self> {
+        let name = attributes.sort_key_after(SUBSCRIPTION)?;
+        Ok(Self {
+            name: SubscriptionName::parse(name).ok_or_else(|| unreadable("SK"))?,
+            start_from: match attributes.unpacked("start_from")? {
+                StoredStart::Earliest => StartFrom::Earliest,
+                StoredStart::Latest => StartFrom::Latest,
+                StoredStart::Compacted => StartFrom::Compacted,
+                StoredStart::Timestamp(time) => StartFrom::Timestamp(Timestamp(time)),
+            },
+            progress: attributes.unpacked("progress")?,
+            version: attributes.number("version")?,
+            generation: attributes.number("generation")?,
+            created_at: Timestamp(attributes.number("created_at")?),
+            commits: attributes.unpacked("commits")?,
+            rewound: attributes.flag("rewound"),
+            last_poll_at: attributes.optional_number("last_poll_at")?.map(Timestamp),
+        })
+    }
+
+    /// Remembers a commit.
+    pub(crate) fn remember(&mut self, commit: KnownCommit) {
+        self.commits.push(commit);
+        let surplus = self.commits.len().saturating_sub(limits::REMEMBERED_COMMITS);
+        self.commits.drain(..surplus);
+    }
+}
+
+impl Store {
+    pub(crate) async fn subscription(
+        &self,
+        incarnation: Incarnation,
+        name: &SubscriptionName,
+    ) -> Result<Option<SubscriptionItem>> {
+        self.get(Key::Subscription(incarnation, name)).await?.as_ref().map(SubscriptionItem::read).transpose()
+    }
+
+    /// Query over the subscriptions of a stream that come after a name.
+    pub(crate) fn subscriptions(incarnation: Incarnation, after: Option<&str>) -> Query {
+        let first = after.map_or_else(|| SUBSCRIPTION.to_owned(), |after| format!("{SUBSCRIPTION}{after} "));
+        // `$` follows the `#` that ends the prefix.
+        let range = Range::Between(first, "SUB$".to_owned());
+        Query { partition_key: schema::stream(incarnation), range, descending: false }
+    }
+
+    /// Creates a subscription; refused when one of its name exists.
+    pub(crate) async fn put_subscription(&self, incarnation: Incarnation, new: &SubscriptionItem) -> Result<Outcome> {
+        self.settle_one(Write::put(new.item(incarnation)).when("attribute_not_exists(PK)")).await
+    }
+
+    /// Writes progress, generation and commits; refused when they changed since `version` was read.
+    pub(crate) async fn update_subscription(
+        &self,
+        incarnation: Incarnation,
+        changed: &SubscriptionItem,
+        version: u64,
+    ) -> Result<Outcome> {
+        let write = Write::update(
+            Key::Subscription(incarnation, &changed.name),
+            "SET progress = :progress, version = :new, generation = :generation, commits = :commits, rewound = :rewound",
+        )
+        .when("version = :old AND created_at = :created")
+        .value(":progress", packed(&changed.progress))
+        .value(":new", changed.version)
+        .value(":generation", changed.generation)
+        .value(":commits", packed(&changed.commits))
+        .value(":rewound", changed.rewound)
+        .value(":old", version)
+        .value(":created", changed.created_at);
+        self.settle_one(write).await
+    }
+
+    /// Notes the minute of a poll; no position changes.
+    pub(crate) async fn note_poll(
+        &self,
+        incarnation: Incarnation,
+        name: &SubscriptionName,
+        minute: Timestamp,
+    ) -> Result<Outcome> {
+        let write = Write::update(Key::Subscription(incarnation, name), "SET last_poll_at = :minute")
+            .when("attribute_exists(PK)")
+            .value(":minute", minute);
+        self.settle_one(write).await
+    }
+
+    /// Deletes a subscription; refused when there is none.
+    pub(crate) async fn delete_subscription(
+        &self,
+        incarnation: Incarnation,
+        name: &SubscriptionName,
+    ) -> Result<Outcome> {
+        self.settle_one(Write::delete(Key::Subscription(incarnation, name)).when("attribute_exists(PK)")).await
+    }
+}

@@ -1,0 +1,234 @@
+//! Conditional writes, alone or as one transaction, and the loop that does not rest until their outcome is known.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::Store;
+use super::failure::{self, Attempt, Refusal};
+use super::item::{Attributes, Item, Value, key_attributes};
+use super::schema::Key;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// What became of a request to write.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// All of it is written.
+    Applied,
+    /// None of it is written by any attempt whose condition failed; one refusal for each write. After an attempt whose
+    /// outcome was unknown, the item that stands in the way may be one's own.
+    Refused(Vec<Refusal>),
+}
+
+/// One conditional write.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    effect: Effect,
+    condition: Option<&'static str>,
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+#[derive(Clone, Debug)]
+enum Effect {
+    Put(Attributes),
+    Update(Attributes, &'static str),
+    Delete(Attributes),
+}
+
+impl Write {
+    pub(crate) fn put(item: Item) -> Self {
+        Self { effect: Effect::Put(item.into_attributes()), condition: None, values: Vec::new() }
+    }
+
+    pub(crate) fn update(key: Key<'_>, expression: &'static str) -> Self {
+        Self { effect: Effect::Update(key_attributes(key), expression), condition: None, values: Vec::new() }
+    }
+
+    pub(crate) fn delete(key: Key<'_>) -> Self {
+        Self { effect: Effect::Delete(key_attributes(key)), condition: None, values: Vec::new() }
+    }
+
+    /// Deletes the item that these attributes are of.
+    pub(crate) fn delete_item(item: &Attributes) -> Self {
+        let key = [crate::table::PARTITION_KEY, crate::table::SORT_KEY];
+        let key = key.into_iter().filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect();
+        Self { effect: Effect::Delete(key), condition: None, values: Vec::new() }
+    }
+
+    pub(crate) fn when(mut self, condition: &'static str) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
+    pub(crate) fn value(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.values.push((name, value.into().0));
+        self
+    }
+
+    async fn attempt(self, client: &Client, table: &str) -> Attempt {
+        const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+        /// The three single writes differ in their builders' types only.
+        macro_rules! send {
+            ($builder:expr, $error:path) => {{
+                let mut builder = $builder
+                    .table_name(table)
+                    .set_condition_expression(self.condition.map(str::to_owned))
+                    .return_values_on_condition_check_failure(ALL_OLD)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total);
+                for (name, value) in self.values {
+                    builder = builder.expression_attribute_values(name, value);
+                }
+                match builder.customize().config_override(once()).send().await {
+                    Ok(_) => Attempt::Applied,
+                    Err(error) => failure::single(error, |error| {
+                        use $error as Kind;
+                        match error {
+                            Kind::ConditionalCheckFailedException(failed) => Some(failed.item.clone()),
+                            _ => None,
+                        }
+                    }),
+                }
+            }};
+        }
+        use aws_sdk_dynamodb::operation::{
+            delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError,
+        };
+        match self.effect {
+            Effect::Put(item) => send!(client.put_item().set_item(Some(item)), PutItemError),
+            Effect::Update(key, expression) => {
+                send!(client.update_item().set_key(Some(key)).update_expression(expression), UpdateItemError)
+            }
+            Effect::Delete(key) => send!(client.delete_item().set_key(Some(key)), DeleteItemError),
+        }
+    }
+
+    fn action(self, table: &str) -> TransactWriteItem {
+        macro_rules! action {
+            ($builder:expr) => {{
+                let mut builder = $builder
+                    .table_name(table)
+                    .set_condition_expression(self.condition.map(str::to_owned))
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+                for (name, value) in self.values {
+                    builder = builder.expression_attribute_values(name, value);
+                }
+                builder.build().expect("every action has a table, and a key or an item")
+            }};
+        }
+        let action = TransactWriteItem::builder();
+        match self.effect {
+            Effect::Put(item) => action.put(action!(Put::builder().set_item(Some(item)))),
+            Effect::Update(key, expression) => {
+                action.update(action!(Update::builder().set_key(Some(key)).update_expression(expression)))
+            }
+            Effect::Delete(key) => action.delete(action!(Delete::builder().set_key(Some(key)))),
+        }
+        .build()
+    }
+}
+
+/// One attempt a call: the SDK's own retries would hide what became of the earlier ones.
+fn once() -> aws_sdk_dynamodb::config::Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
+}
+
+impl Store {
+    /// Writes all of it or none, and asks again about the very same request until its outcome is known.
+    ///
+    /// A request of one write is a plain write; more are one transaction, whose token makes the repetition harmless on
+    /// the side of the store as well. Every write carries a condition or sets what it sets regardless of the past, so
+    /// repeating it is harmless in any case.
+    ///
+    /// # Errors
+    /// At the deadline [`Error::OutcomeUnknown`] when the outcome of any attempt is unknown, [`Error::Unavailable`] when
+    /// surely none was applied, and [`Error::IdempotencyInProgress`] never: conflicts end as `Refused`.
+    pub(crate) async fn settle(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Outcome> {
+        assert!(writes.len() <= limits::STORE_TRANSACTION_ITEMS, "a transaction has at most 100 actions");
+        let token = self.randomness.hex_id();
+        let mut unknown: Option<crate::Cause> = None;
+        let mut pauses = Pauses::new();
+        loop {
+            let (cause, conflict) = match self.attempt(&writes, &token).await {
+                Attempt::Applied => return Ok(Outcome::Applied),
+                Attempt::Refused(refusals) => return Ok(Outcome::Refused(refusals)),
+                Attempt::Misbuilt(cause) if unknown.is_none() => return Err(Error::Internal(cause)),
+                Attempt::Misbuilt(cause) => return Err(Error::OutcomeUnknown(cause)),
+                Attempt::Conflicted(refusals, cause) => (cause, Some(refusals)),
+                Attempt::NotApplied(cause) => (cause, None),
+                Attempt::Unknown(cause) => {
+                    unknown = Some(cause);
+                    ("the outcome of an attempt is unknown".into(), None)
+                }
+            };
+            let pause = pauses.next(self);
+            if self.clock.now().plus(pause) >= deadline {
+                return match (unknown, conflict) {
+                    (Some(cause), _) => Err(Error::OutcomeUnknown(cause)),
+                    (None, Some(refusals)) => Ok(Outcome::Refused(refusals)),
+                    (None, None) => Err(Error::Unavailable(cause)),
+                };
+            }
+            tracing::debug!(cause, pause_ms = pause, "a write is attempted again");
+            self.clock.sleep(pause).await;
+        }
+    }
+
+    /// Settles one write whose refusal is an ordinary answer.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub(crate) async fn settle_one(&self, write: Write) -> Result<Outcome> {
+        self.settle(vec![write], self.deadline()).await
+    }
+
+    /// When a verb that begins now gives up.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        self.clock.now().plus(limits::OPERATION_MS)
+    }
+
+    /// Waits a moment that is drawn below a growing bound.
+    pub(crate) async fn pause(&self, pauses: &mut Pauses) {
+        let pause = pauses.next(self);
+        self.clock.sleep(pause).await;
+    }
+
+    async fn attempt(&self, writes: &[Write], token: &str) -> Attempt {
+        if let [write] = writes {
+            return write.clone().attempt(&self.client, &self.table).await;
+        }
+        let actions = writes.iter().map(|write| write.clone().action(&self.table)).collect();
+        let answer = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(actions))
+            .client_request_token(token)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(once())
+            .send()
+            .await;
+        answer.map_or_else(failure::transaction, |_| Attempt::Applied)
+    }
+}
+
+/// The growing bound of the pauses between attempts.
+#[derive(Debug)]
+pub(crate) struct Pauses(u64);
+
+impl Pauses {
+    pub(crate) fn new() -> Self {
+        Self(*limits::RETRY_PAUSE_MS.start())
+    }
+
+    /// Full jitter: anything from 1 ms to the bound, which doubles.
+    fn next(&mut self, store: &Store) -> u64 {
+        let pause = 1 + store.randomness.below(self.0);
+        self.0 = (self.0 * 2).min(*limits::RETRY_PAUSE_MS.end());
+        pause
+    }
+}

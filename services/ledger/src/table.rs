@@ -1,0 +1,91 @@
+//! The table's shape, for whoever creates one: a test, the local server, an operator without infrastructure code.
+//!
+//! What an environment's table has beyond its shape (change stream, recovery, protection) belongs to `infra`, and the
+//! layout of the items to the store. Creating is idempotent, and what exists is never changed except that its time to
+//! live is switched on.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use crate::{Cause, Clock};
+
+/// Partition key attribute.
+pub const PARTITION_KEY: &str = "PK";
+/// Sort key attribute.
+pub const SORT_KEY: &str = "SK";
+/// The attribute of DynamoDB's time to live, in seconds since the epoch.
+pub const TIME_TO_LIVE: &str = "expires_at";
+
+/// How often to ask whether a new table is ready: with the pause below, about a minute.
+const STATUS_QUESTIONS: u32 = 120;
+const STATUS_PAUSE_MS: u64 = 500;
+
+/// Creates the table (PK/SK strings, on demand, time to live on) when it is absent, and waits until it can be used.
+///
+/// # Errors
+/// What DynamoDB answers, or that the table was not ready after a minute.
+pub async fn create_if_absent(client: &Client, table: &str) -> Result<(), Cause> {
+    create(client, table).await?;
+    wait_until_active(client, table).await?;
+    enable_time_to_live(client, table).await
+}
+
+async fn create(client: &Client, table: &str) -> Result<(), Cause> {
+    let answer = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(text_attribute(PARTITION_KEY)?)
+        .attribute_definitions(text_attribute(SORT_KEY)?)
+        .key_schema(key_element(PARTITION_KEY, KeyType::Hash)?)
+        .key_schema(key_element(SORT_KEY, KeyType::Range)?)
+        .send()
+        .await;
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn wait_until_active(client: &Client, table: &str) -> Result<(), Cause> {
+    for _ in 0..STATUS_QUESTIONS {
+        let answer = client.describe_table().table_name(table).send().await;
+        let status = match answer {
+            Ok(description) => description.table.and_then(|table| table.table_status),
+            // A table that was created a moment ago may not be known everywhere yet.
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if status == Some(TableStatus::Active) {
+            return Ok(());
+        }
+        Clock::system().sleep(STATUS_PAUSE_MS).await;
+    }
+    Err("the table was created but did not become active".into())
+}
+
+async fn enable_time_to_live(client: &Client, table: &str) -> Result<(), Cause> {
+    let current = client.describe_time_to_live().table_name(table).send().await?.time_to_live_description;
+    let enabled = current.is_some_and(|current| {
+        current.attribute_name.as_deref() == Some(TIME_TO_LIVE)
+            && matches!(current.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+    });
+    if !enabled {
+        let wanted = TimeToLiveSpecification::builder().enabled(true).attribute_name(TIME_TO_LIVE).build()?;
+        client.update_time_to_live().table_name(table).time_to_live_specification(wanted).send().await?;
+    }
+    Ok(())
+}
+
+fn text_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+}
+
+fn key_element(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
+}
