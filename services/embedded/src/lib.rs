@@ -1,0 +1,22 @@
+//! DynamoDB in a box: the real AWS SDK client, answered inside this process.
+//!
+//! Only the client's HTTP connector is ours. It hands each request to an embedded DynamoDB engine over SQLite, so every
+//! expression, condition, retry and error mapping that production uses is what tests, the simulation and the local
+//! server run; there is no socket and nothing is read from the machine. [`Engine::client`] gives the client.
+//!
+//! The engine is always consistent and never throttles. What production must survive is therefore added here: faults
+//! before and after the effect ([`Fault`], or any [`Fate`]), and a record of every call with what it cost ([`Call`]).
+//!
+//! It is never part of a Lambda. The shape of the table belongs to `ledger`.
+
+mod answer;
+mod call;
+mod client;
+mod connector;
+mod engine;
+mod fault;
+mod operations;
+
+pub use call::{Call, CallInfo};
+pub use engine::{Engine, is_disk_full};
+pub use fault::{Decision, Failure, Fate, Fault, FaultKind};
