@@ -1,0 +1,178 @@
+//! Access: who asks, whether they may, and how often.
+//!
+//! [`pass`] stands in front of every handler and goes through its questions in a fixed order: is the URL sane and free of
+//! credentials, who is it, is it too much, may they do this here, do they take JSON. Nothing of a body is read before.
+
+mod caller;
+mod keys;
+mod quotas;
+mod scope;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{Extensions, HeaderMap};
+use ledger::Ledger;
+
+pub use caller::Caller;
+pub use quotas::Quotas;
+pub use scope::{Action, Scope};
+
+use crate::path::{self, Parameters};
+use crate::problem::{Code, Problem, Result};
+use crate::{headers, query};
+
+/// What a route asks of its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nothing: anyone may.
+    Open,
+    /// Any grant on the stream in the path; without one, any valid key.
+    AnyGrant,
+    /// This action on the stream, and the subscription, in the path; without a stream, on some stream.
+    Action(Action),
+    /// This action for some subscription of the stream in the path; the handler looks at each.
+    ActionForSome(Action),
+}
+
+/// The address of the client, where no socket tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// Everything that stands between a request and its handler.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    keys: keys::Keys,
+    requests: quotas::Requests,
+    failures: quotas::Failures,
+}
+
+impl Gate {
+    pub(crate) fn new(ledger: &Ledger, environment: &str, quotas: Quotas) -> Self {
+        Self {
+            keys: keys::Keys::new(ledger.clone(), environment),
+            requests: quotas::Requests::new(quotas, ledger.clock().clone()),
+            failures: quotas::Failures::new(quotas, ledger.clock().clone()),
+        }
+    }
+
+    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+        self.failures.check(address)?;
+        let caller = self.keys.authenticate(headers).await;
+        if caller.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated) {
+            self.failures.count(address);
+        }
+        caller
+    }
+}
+
+/// Lets a request through to its handler, or answers why not.
+pub(crate) async fn pass(
+    State((gate, requirement)): State<(Arc<Gate>, Requirement)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Err(problem) = check_url(request.uri()) {
+        return problem.into_response();
+    }
+    if requirement == Requirement::Open {
+        return match headers::check_accept(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
+    }
+    let address = client_address(request.extensions());
+    let caller = match gate.authenticate(request.headers(), address).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = match admit(&gate, requirement, &caller, &mut request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    // For the access log.
+    response.extensions_mut().insert(caller);
+    response
+}
+
+fn check_url(uri: &http::Uri) -> Result<()> {
+    path::check_length(uri)?;
+    query::refuse_credentials(uri.query().unwrap_or_default())
+}
+
+fn admit(gate: &Gate, requirement: Requirement, caller: &Caller, request: &mut Request) -> Result<()> {
+    gate.requests.spend(caller.key_id())?;
+    let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let parameters = Parameters::read(template, request.uri().path())?;
+    authorise(requirement, caller, &parameters)?;
+    headers::check_accept(request.headers())?;
+    request.extensions_mut().insert(parameters);
+    request.extensions_mut().insert(caller.clone());
+    Ok(())
+}
+
+/// A stream that the caller has no grant on is absent to it; on others it is told what it lacks.
+fn authorise(requirement: Requirement, caller: &Caller, parameters: &Parameters) -> Result<()> {
+    let stream = parameters.stream.as_ref();
+    if stream.is_some_and(|stream| !caller.sees(stream)) {
+        return Err(Problem::stream_not_found());
+    }
+    let (allowed, action) = match (requirement, stream) {
+        (Requirement::Open | Requirement::AnyGrant, _) => return Ok(()),
+        (Requirement::Action(action) | Requirement::ActionForSome(action), None) => {
+            (caller.may_somewhere(action), action)
+        }
+        (Requirement::Action(action), Some(stream)) => {
+            (caller.may(action, stream, parameters.subscription.as_ref()), action)
+        }
+        (Requirement::ActionForSome(action), Some(stream)) => (caller.may_with_some(action, stream), action),
+    };
+    if allowed { Ok(()) } else { Err(caller::insufficient(action)) }
+}
+
+fn client_address(extensions: &Extensions) -> IpAddr {
+    let given = extensions.get::<ClientAddress>().map(|address| address.0);
+    let connected = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    given.or(connected).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger::model::{StreamName, SubscriptionName};
+
+    fn code(requirement: Requirement, scope: &str, stream: Option<&str>, subscription: Option<&str>) -> Option<Code> {
+        let caller = Caller::new("id", vec![Scope::parse(scope).unwrap()]);
+        let parameters = Parameters {
+            stream: stream.map(|name| StreamName::parse(name).unwrap()),
+            subscription: subscription.map(|name| SubscriptionName::parse(name).unwrap()),
+            key: None,
+        };
+        authorise(requirement, &caller, &parameters).err().map(|problem| problem.code())
+    }
+
+    #[test]
+    fn a_stream_without_any_grant_is_absent() {
+        for requirement in [Requirement::AnyGrant, Requirement::Action(Action::Poll)] {
+            assert_eq!(code(requirement, "poll:orders-*", Some("billing"), None), Some(Code::StreamNotFound));
+        }
+        assert_eq!(code(Requirement::AnyGrant, "publish:orders", Some("orders"), None), None);
+        assert_eq!(code(Requirement::AnyGrant, "publish:orders", None, None), None);
+    }
+
+    #[test]
+    fn a_grant_of_another_action_is_not_enough() {
+        let poll = Requirement::Action(Action::Poll);
+        assert_eq!(code(poll, "publish:orders", Some("orders"), None), Some(Code::InsufficientScope));
+        assert_eq!(code(poll, "poll:orders:a", Some("orders"), Some("b")), Some(Code::InsufficientScope));
+        assert_eq!(code(poll, "poll:orders:a", Some("orders"), None), Some(Code::InsufficientScope));
+        assert_eq!(code(poll, "poll:orders:a", Some("orders"), Some("a")), None);
+        assert_eq!(code(Requirement::ActionForSome(Action::Poll), "poll:orders:a", Some("orders"), None), None);
+        let create = Requirement::Action(Action::StreamAdmin);
+        assert_eq!(code(create, "poll:*", None, None), Some(Code::InsufficientScope));
+        assert_eq!(code(create, "stream.admin:a*", None, None), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! API keys as they are written: `elk_<environment>_<id>_<secret><checksum>`.
+//!
+//! The prefix lets scanners find leaked keys; the checksum lets a service refuse typing errors and sprayed guesses
+//! without asking the store. Of the secret only the SHA-256 is ever stored.
+
+use ledger::{ApiKey, ApiKeyState, Randomness, Timestamp};
+use sha2::{Digest, Sha256};
+
+const ID_CHARACTERS: usize = 12;
+const SECRET_CHARACTERS: usize = 43;
+const CHECKSUM_CHARACTERS: usize = 6;
+
+/// A well-formed API key: its checksum is right, which says nothing of whether it is valid.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    environment: String,
+    id: String,
+    secret: String,
+}
+
+impl Token {
+    /// Draws a new one for an environment, such as `dev`, of lower-case letters and digits.
+    #[must_use]
+    pub fn mint(randomness: &Randomness, environment: &str) -> Self {
+        let environment = environment.to_owned();
+        Self { environment, id: randomness.base62(ID_CHARACTERS), secret: randomness.base62(SECRET_CHARACTERS) }
+    }
+
+    /// Reads one. `None` unless every part is there and the checksum is right.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix("elk_")?.split('_');
+        let (environment, id, rest) = (parts.next()?, parts.next()?, parts.next()?);
+        let well_formed = parts.next().is_none()
+            && !environment.is_empty()
+            && [environment, id, rest].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            && id.len() == ID_CHARACTERS
+            && rest.len() == SECRET_CHARACTERS + CHECKSUM_CHARACTERS;
+        if !well_formed {
+            return None;
+        }
+        let (secret, _) = rest.split_at(SECRET_CHARACTERS);
+        let token = Self { environment: environment.to_owned(), id: id.to_owned(), secret: secret.to_owned() };
+        (token.reveal() == text).then_some(token)
+    }
+
+    /// The key as its owner sends it. Show it once and keep it nowhere.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let text = format!("elk_{}_{}_{}", self.environment, self.id, self.secret);
+        let checksum = checksum(&text);
+        text + &checksum
+    }
+
+    /// What is stored of it: an active key that never expires.
+    #[must_use]
+    pub fn record(&self, client: &str, scopes: &[&str], created_at: Timestamp) -> ApiKey {
+        ApiKey {
+            id: self.id.clone(),
+            secret_hash: self.secret_hash(),
+            client: client.to_owned(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            state: ApiKeyState::Active,
+            created_at,
+            not_before: None,
+            expires_at: None,
+        }
+    }
+
+    /// The environment it is for.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// Its id, which is no secret.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is stored of its secret.
+    #[must_use]
+    pub fn secret_hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.secret).into()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Token({} of {})", self.id, self.environment)
+    }
+}
+
+/// CRC-32 of a text as six base62 digits.
+fn checksum(text: &str) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut number = crc32fast::hash(text.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_CHARACTERS];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[(number % 62) as usize];
+        number /= 62;
+    }
+    digits.iter().copied().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minted_key_can_be_read_back_and_only_as_it_is() {
+        let token = Token::mint(&Randomness::seeded(1), "dev");
+        let text = token.reveal();
+        assert_eq!(text.len(), "elk_dev_".len() + 12 + 1 + 43 + 6);
+        assert_eq!(Token::parse(&text), Some(token));
+        for index in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[index] = if bytes[index] == b'x' { b'y' } else { b'x' };
+            assert_eq!(Token::parse(&String::from_utf8(bytes).unwrap()), None);
+            assert_eq!(Token::parse(&text[..index]), None);
+        }
+        assert_eq!(Token::parse(&format!("{text}0")), None);
+    }
+
+    #[test]
+    fn the_checksum_is_frozen() {
+        assert_eq!(checksum(""), "000000");
+        assert_eq!(checksum("123456789"), "3jZRME");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let token = Token::mint(&Randomness::seeded(1), "dev");
+        assert!(!format!("{token:?}").contains(&token.secret));
+    }
+}

@@ -1,0 +1,77 @@
+//! Configuration: the one place that reads the environment, and what a Lambda makes of it.
+#![expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
+
+use aws_sdk_dynamodb::config::BehaviorVersion;
+use ledger::{Clock, Ledger, Randomness};
+
+/// What a process was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `EVENTLEDGER_TABLE`: the DynamoDB table.
+    pub table: String,
+    /// `EVENTLEDGER_ENVIRONMENT`: the environment whose API keys are taken.
+    pub environment: String,
+    /// `EVENTLEDGER_LOG`: which log lines are written; `info` when absent.
+    pub log: String,
+}
+
+/// A variable that must be set and is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingVariable(pub &'static str);
+
+impl std::fmt::Display for MissingVariable {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the environment variable {} is not set", self.0)
+    }
+}
+
+impl std::error::Error for MissingVariable {}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the first variable that must be set and is not.
+    pub fn from_environment() -> Result<Self, MissingVariable> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let required = |name| set(name).ok_or(MissingVariable(name));
+        Ok(Self {
+            table: required("EVENTLEDGER_TABLE")?,
+            environment: required("EVENTLEDGER_ENVIRONMENT")?,
+            log: set("EVENTLEDGER_LOG").unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+
+    /// The ledger on the table, as one process of many. Region, credentials and endpoint are AWS's own variables.
+    pub async fn ledger(&self) -> Ledger {
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        let settings = ledger::client_settings(aws_sdk_dynamodb::config::Builder::from(&shared));
+        let client = aws_sdk_dynamodb::Client::from_conf(settings.build());
+        let alone = ledger::Settings { alone: false };
+        Ledger::new(client, &self.table, Clock::system(), Randomness::system(), alone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_environment_must_be_named() {
+        let read = |known: &[(&str, &str)]| {
+            Config::read(|name| known.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(read(&[]), Err(MissingVariable("EVENTLEDGER_TABLE")));
+        let table = ("EVENTLEDGER_TABLE", "ledger");
+        assert_eq!(read(&[table, ("EVENTLEDGER_ENVIRONMENT", "")]), Err(MissingVariable("EVENTLEDGER_ENVIRONMENT")));
+        let config = read(&[table, ("EVENTLEDGER_ENVIRONMENT", "dev")]).unwrap();
+        assert_eq!(
+            (config.table.as_str(), config.environment.as_str(), config.log.as_str()),
+            ("ledger", "dev", "info")
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! The outermost layer: gives each request its id, turns problems into documents, and writes the access log.
+//!
+//! One line per request, of things that can be counted or looked up and nothing of the client's: never a credential, a
+//! key, data, a cursor or a query string. A fault of ours gets a second line with its causes.
+
+use std::any::Any;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue};
+use ledger::Ledger;
+use tracing::Instrument;
+
+use crate::access::Caller;
+use crate::problem::{Code, Problem, RequestContext};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps everything else.
+pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: Next) -> Response {
+    let request_id = ledger.randomness().hex_id();
+    let began = ledger.clock().now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+
+    let span = tracing::info_span!("request", request_id);
+    // The router takes an empty segment for a name.
+    let mut response = if path.len() > 1 && path.split('/').skip(1).any(str::is_empty) {
+        route_not_found().await.into_response()
+    } else {
+        next.run(request).instrument(span).await
+    };
+    let context = RequestContext { request_id: &request_id, path: &path };
+    let problem = response.extensions_mut().remove::<Problem>();
+    let caller = response.extensions_mut().remove::<Caller>();
+    if let Some(problem) = &problem {
+        problem.log(context);
+        response = problem.respond(response, context);
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tracing::info!(
+        method = method.as_str(),
+        route,
+        status = response.status().as_u16(),
+        code = problem.as_ref().map_or("-", |problem| problem.code().as_str()),
+        duration_ms = ledger.clock().now().since(began),
+        request_id,
+        key_id = caller.as_ref().map_or("-", Caller::key_id),
+        "request"
+    );
+    response
+}
+
+/// What a panic becomes; its message is for the log.
+pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let message = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
+    Problem::internal(format!("a panic: {}", message.unwrap_or_default())).into_response()
+}
+
+/// No such route.
+pub(crate) async fn route_not_found() -> Problem {
+    Problem::new(Code::RouteNotFound, "there is no such route; `GET /openapi.json` lists them all")
+}
+
+/// The route exists, but not for this method; the router adds `Allow`.
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "the route does not know this method; `Allow` lists those it knows")
+}

@@ -1,0 +1,234 @@
+//! Endpoints: the single truth from which both the router and the OpenAPI document are made.
+//!
+//! A service lists its endpoints once. An endpoint cannot be built without saying what it asks of its callers, so nothing
+//! is open by omission. [`Routes::router`] is the one place where the middleware is stacked.
+
+use std::sync::Arc;
+
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
+use ledger::Ledger;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access::{self, Action, Gate, Quotas, Requirement};
+use crate::edge;
+use crate::problem::Code;
+
+/// Makes the schema of one type.
+pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// An answer that is a success.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) description: &'static str,
+    pub(crate) schema: Option<MakeSchema>,
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+}
+
+/// What there is to know about an endpoint.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) operation_id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) requirement: Requirement,
+    pub(crate) body: Option<MakeSchema>,
+    pub(crate) query: Option<MakeSchema>,
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) problems: Vec<Code>,
+}
+
+/// An endpoint that has not said yet what it asks of its callers.
+#[derive(Clone, Debug)]
+pub struct Unguarded(Endpoint);
+
+impl Endpoint {
+    /// An endpoint for GET.
+    #[must_use]
+    pub fn get(path: &'static str, operation_id: &'static str, summary: &'static str) -> Unguarded {
+        Unguarded::new(Method::GET, path, operation_id, summary)
+    }
+
+    /// An endpoint for POST.
+    #[must_use]
+    pub fn post(path: &'static str, operation_id: &'static str, summary: &'static str) -> Unguarded {
+        Unguarded::new(Method::POST, path, operation_id, summary)
+    }
+
+    /// An endpoint for DELETE.
+    #[must_use]
+    pub fn delete(path: &'static str, operation_id: &'static str, summary: &'static str) -> Unguarded {
+        Unguarded::new(Method::DELETE, path, operation_id, summary)
+    }
+
+    /// It reads a body.
+    #[must_use]
+    pub fn accepts<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(|generator| generator.subschema_for::<T>());
+        self
+    }
+
+    /// It reads the query.
+    #[must_use]
+    pub fn asks<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(T::json_schema);
+        self
+    }
+
+    /// It reads a header.
+    #[must_use]
+    pub fn reads_header(mut self, name: &'static str, description: &'static str) -> Self {
+        self.headers.push((name, description));
+        self
+    }
+
+    /// It answers with a body.
+    #[must_use]
+    pub fn answers<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {
+        let schema: MakeSchema = |generator| generator.subschema_for::<T>();
+        self.answers.push(Answer { status, description, schema: Some(schema), headers: Vec::new() });
+        self
+    }
+
+    /// It answers without a body.
+    #[must_use]
+    pub fn answers_empty(mut self, status: u16, description: &'static str) -> Self {
+        self.answers.push(Answer { status, description, schema: None, headers: Vec::new() });
+        self
+    }
+
+    /// The last answer has a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, description: &'static str) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.headers.push((name, description));
+        }
+        self
+    }
+
+    /// The problems it answers beside those that every endpoint can.
+    #[must_use]
+    pub fn problems(mut self, codes: &[Code]) -> Self {
+        self.problems.extend(codes);
+        self
+    }
+
+    /// Completes it with its handler.
+    ///
+    /// # Panics
+    /// Never: the methods that an endpoint can have all have a filter.
+    #[must_use]
+    pub fn handled_by<T: 'static>(self, handler: impl Handler<T, Ledger>) -> Route {
+        let filter = MethodFilter::try_from(self.method.clone()).expect("the method of an endpoint has a filter");
+        Route { handler: on(filter, handler), endpoint: self }
+    }
+}
+
+impl Unguarded {
+    fn new(method: Method, path: &'static str, operation_id: &'static str, summary: &'static str) -> Self {
+        Self(Endpoint {
+            method,
+            path,
+            operation_id,
+            summary,
+            requirement: Requirement::Open,
+            body: None,
+            query: None,
+            headers: Vec::new(),
+            answers: Vec::new(),
+            problems: Vec::new(),
+        })
+    }
+
+    fn requires(mut self, requirement: Requirement) -> Endpoint {
+        self.0.requirement = requirement;
+        self.0
+    }
+
+    /// Anyone may, without a key.
+    #[must_use]
+    pub fn open(self) -> Endpoint {
+        self.requires(Requirement::Open)
+    }
+
+    /// Whoever has any grant on the stream may.
+    #[must_use]
+    pub fn needs_any_grant(self) -> Endpoint {
+        self.requires(Requirement::AnyGrant)
+    }
+
+    /// Whoever has this action on what the path names may.
+    #[must_use]
+    pub fn needs(self, action: Action) -> Endpoint {
+        self.requires(Requirement::Action(action))
+    }
+
+    /// Whoever has this action for some subscription of the stream may; the handler looks at each.
+    #[must_use]
+    pub fn needs_for_some(self, action: Action) -> Endpoint {
+        self.requires(Requirement::ActionForSome(action))
+    }
+}
+
+/// An endpoint and its handler.
+#[derive(Clone, Debug)]
+pub struct Route {
+    endpoint: Endpoint,
+    handler: MethodRouter<Ledger>,
+}
+
+/// The endpoints of one service, or of several.
+#[derive(Clone, Debug, Default)]
+pub struct Routes(Vec<Route>);
+
+/// What a process decides about its routers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The environment whose API keys are taken, such as `dev`.
+    pub environment: String,
+    /// How much callers may ask.
+    pub quotas: Quotas,
+}
+
+impl Routes {
+    /// These endpoints.
+    #[must_use]
+    pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        Self(routes.into_iter().collect())
+    }
+
+    /// These and those of another service.
+    #[must_use]
+    pub fn merge(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// What there is to know about each.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.0.iter().map(|route| &route.endpoint)
+    }
+
+    /// The router, with all of the middleware. From outside in: the edge, panics, then for each endpoint its access
+    /// checks and its handler. Unknown routes and methods are answered without asking who wants to know.
+    pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
+        let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
+        let mut router = axum::Router::new();
+        for Route { endpoint, handler } in self.0 {
+            let access = from_fn_with_state((Arc::clone(&gate), endpoint.requirement), access::pass);
+            router = router.route(endpoint.path, handler.route_layer(access));
+        }
+        router
+            .fallback(edge::route_not_found)
+            .method_not_allowed_fallback(edge::method_not_allowed)
+            .layer(CatchPanicLayer::custom(edge::panicked))
+            .layer(from_fn_with_state(ledger.clone(), edge::pass))
+            .with_state(ledger)
+    }
+}

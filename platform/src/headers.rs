@@ -1,0 +1,197 @@
+//! Request headers with a meaning of their own: what the client takes, and under which conditions it writes.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
+use ledger::{Idempotency, limits};
+use sha2::{Digest, Sha256};
+
+use crate::access::Caller;
+use crate::problem::{Code, Problem, Result};
+
+/// Refuses a request that takes no JSON.
+///
+/// # Errors
+/// 406.
+pub(crate) fn check_accept(headers: &HeaderMap) -> Result<()> {
+    let accepts = headers.get_all(header::ACCEPT);
+    let mut ranges = accepts.iter().flat_map(|value| value.to_str().unwrap_or_default().split(',')).peekable();
+    if ranges.peek().is_none() {
+        return Ok(());
+    }
+    let ranges: Vec<(String, bool)> = ranges.map(media_range).collect();
+    // The most specific range decides.
+    let decides = ["application/json", "application/problem+json", "application/*", "*/*"]
+        .iter()
+        .find_map(|known| ranges.iter().find(|(range, _)| range == known));
+    match decides {
+        Some((_, true)) => Ok(()),
+        _ => Err(Problem::new(Code::NotAcceptable, "`Accept` must allow `application/json`")),
+    }
+}
+
+/// A media range without its parameters, and whether its quality is above zero.
+fn media_range(text: &str) -> (String, bool) {
+    let mut parts = text.split(';').map(str::trim);
+    let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    (range, quality.is_none_or(|quality| quality.parse().is_ok_and(|quality: f32| quality > 0.0)))
+}
+
+/// The conditions of a publish: `Idempotency-Key` and `If-Match`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    idempotency_key: Option<String>,
+    /// `If-Match`: the offset that must be the tail of the partition.
+    pub expected_tail: Option<u64>,
+}
+
+impl Conditions {
+    /// The identity of the request for the ledger: the key within the caller's own namespace, and what it asks.
+    #[must_use]
+    pub fn idempotency(&self, caller: &Caller, body: &[u8]) -> Option<Idempotency> {
+        let key = self.idempotency_key.as_ref()?;
+        // JSON holds no NUL, and neither does a key id: the separator keeps the parts apart.
+        let condition = self.expected_tail.map(|tail| tail.to_string()).unwrap_or_default();
+        Some(Idempotency {
+            key: hash(caller.key_id().as_bytes(), key.as_bytes()),
+            body: hash(body, condition.as_bytes()),
+        })
+    }
+}
+
+fn hash(first: &[u8], second: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(first).chain_update([0]).chain_update(second).finalize().into()
+}
+
+impl<S: Sync> FromRequestParts<S> for Conditions {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let idempotency_key = only(&parts.headers, HeaderName::from_static("idempotency-key"))?.map(str::to_owned);
+        let fits = |key: &String| (1..=limits::IDEMPOTENCY_KEY_CHARACTERS).contains(&key.len());
+        if idempotency_key.as_ref().is_some_and(|key| !fits(key)) {
+            return Err(invalid("Idempotency-Key", "1 to 128 printable ASCII characters"));
+        }
+        let requirement = "the offset that must be the tail, in double quotes";
+        let expected_tail = match only(&parts.headers, header::IF_MATCH)? {
+            Some(tag) => Some(quoted_offset(tag).ok_or_else(|| invalid("If-Match", requirement))?),
+            None => None,
+        };
+        Ok(Self { idempotency_key, expected_tail })
+    }
+}
+
+/// `If-None-Match`: whether the client already has what an entity tag names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IfNoneMatch(Vec<String>);
+
+impl IfNoneMatch {
+    /// Whether the tag, in its quotes, is among those that the client has.
+    #[must_use]
+    pub fn matches(&self, tag: &str) -> bool {
+        self.0.iter().any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let values = parts.headers.get_all(header::IF_NONE_MATCH).iter();
+        let tags = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+        Ok(Self(tags.map(|tag| tag.trim().to_owned()).collect()))
+    }
+}
+
+/// The one value of a header, in printable ASCII.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>> {
+    let mut values = headers.get_all(&name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| values.next().is_none() && !text.contains('\t'));
+    text.map(Some).ok_or_else(|| invalid(name.as_str(), "given once, in printable ASCII"))
+}
+
+fn quoted_offset(tag: &str) -> Option<u64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let canonical = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    canonical.then(|| digits.parse().ok())?
+}
+
+fn invalid(name: &str, requirement: &str) -> Problem {
+    Problem::new(Code::InvalidHeader, format!("`{name}` must be {requirement}"))
+        .with_error(format!("/{}", name.to_ascii_lowercase()), "invalid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Request};
+
+    async fn conditions(pairs: &[(&str, &[u8])]) -> Result<Conditions, Code> {
+        let mut parts = Request::new(()).into_parts().0;
+        for (name, value) in pairs {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            parts.headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        Conditions::from_request_parts(&mut parts, &()).await.map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn accept_is_asked_for_json() {
+        let accepts = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::ACCEPT, HeaderValue::from_static(value));
+            check_accept(&headers).is_ok()
+        };
+        assert!(check_accept(&HeaderMap::new()).is_ok());
+        for good in [
+            "*/*",
+            "application/json",
+            "text/html, application/*;q=0.1",
+            "APPLICATION/JSON; charset=utf-8",
+            "application/problem+json",
+        ] {
+            assert!(accepts(good), "{good}");
+        }
+        for bad in ["text/html", "", "application/json;q=0", "application/json;q=0, */*", "application/xml"] {
+            assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idempotency_key_is_printable_ascii_given_once() {
+        assert!(conditions(&[("idempotency-key", &[b'k'; 128])]).await.is_ok());
+        let bad: [&[(&str, &[u8])]; 5] = [
+            &[("idempotency-key", b"")],
+            &[("idempotency-key", &[b'k'; 129])],
+            &[("idempotency-key", b"a"), ("idempotency-key", b"a")],
+            &[("idempotency-key", "é".as_bytes())],
+            &[("idempotency-key", b"a\tb")],
+        ];
+        for pairs in bad {
+            assert_eq!(conditions(pairs).await, Err(Code::InvalidHeader));
+        }
+    }
+
+    #[tokio::test]
+    async fn if_match_is_a_quoted_offset() {
+        assert_eq!(conditions(&[("if-match", b"\"42\"")]).await.unwrap().expected_tail, Some(42));
+        for bad in ["42", "\"\"", "\"-1\"", "\"042\"", "*", "\"18446744073709551616\"", "W/\"42\""] {
+            assert_eq!(conditions(&[("if-match", bad.as_bytes())]).await, Err(Code::InvalidHeader), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn idempotency_depends_on_the_key_its_owner_the_body_and_the_condition() {
+        let one = conditions(&[("idempotency-key", b"k")]).await.unwrap();
+        let both = conditions(&[("idempotency-key", b"k"), ("if-match", b"\"1\"")]).await.unwrap();
+        let (alice, bob) = (Caller::new("alice", Vec::new()), Caller::new("bob", Vec::new()));
+        let base = one.idempotency(&alice, b"{}").unwrap();
+        assert_eq!(one.idempotency(&alice, b"{}"), Some(base));
+        assert_ne!(one.idempotency(&bob, b"{}").unwrap().key, base.key);
+        assert_ne!(one.idempotency(&alice, b"[]").unwrap().body, base.body);
+        assert_ne!(both.idempotency(&alice, b"{}").unwrap().body, base.body);
+        assert_eq!(Conditions::default().idempotency(&alice, b"{}"), None);
+    }
+}

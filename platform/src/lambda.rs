@@ -1,0 +1,260 @@
+//! Serving in AWS Lambda: a router behind an HTTP API of API Gateway (payload format 2.0), or a handler of events.
+//!
+//! `lambda_http` converts requests and answers. It panics on a body that is flagged as base64 and is not, and on hosts and
+//! paths that are no URL, and it resolves dot segments, encoded ones too. So the body is checked before it sees the event,
+//! and the path goes around it: whatever an event holds, the answer is a response, to the path that was asked for.
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use axum::body::Body;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Request, Uri, header};
+use lambda_http::Adapter;
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::{LambdaEvent, service_fn};
+use ledger::Ledger;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+
+use crate::access::{ClientAddress, Quotas};
+use crate::config::Config;
+use crate::endpoint::{Routes, Settings};
+use crate::problem::{Code, Problem, RequestContext};
+use crate::telemetry::{self, Format};
+
+/// Why a Lambda stopped.
+pub type Error = lambda_runtime::Error;
+
+/// Serves routes until the Lambda is shut down.
+///
+/// # Errors
+/// When the configuration is incomplete or the runtime fails.
+pub fn serve(routes: Routes) -> Result<(), Error> {
+    run(async |config: Config, ledger: Ledger| {
+        // The first call of a process is mostly the making of a connection; a start has the time for it.
+        if let Err(error) = ledger.find_api_key("none").await {
+            tracing::warn!(%error, "the store did not answer at the start");
+        }
+        let settings = Settings { environment: config.environment, quotas: Quotas::default() };
+        let router = routes.router(ledger, &settings);
+        let respond = |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+            let answer = answer(router.clone(), event);
+            async move { Ok::<_, Error>(answer.await) }
+        };
+        lambda_runtime::run(service_fn(respond)).await
+    })
+}
+
+/// Hands each event to a handler until the Lambda is shut down. A handler's error makes Lambda deliver the event again.
+///
+/// # Errors
+/// When the configuration is incomplete or the runtime fails.
+pub fn serve_events<E, F>(handler: impl Fn(Ledger, E) -> F) -> Result<(), Error>
+where
+    E: DeserializeOwned,
+    F: Future<Output = ledger::Result<()>>,
+{
+    run(async |_: Config, ledger: Ledger| {
+        let respond = |event: LambdaEvent<E>| {
+            let handled = handler(ledger.clone(), event.payload);
+            async move { handled.await.inspect_err(log).map_err(Error::from) }
+        };
+        lambda_runtime::run(service_fn(respond)).await
+    })
+}
+
+fn run(serve: impl AsyncFnOnce(Config, Ledger) -> Result<(), Error>) -> Result<(), Error> {
+    let config = Config::from_environment()?;
+    telemetry::start(Format::Json, &config.log);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let ledger = config.ledger().await;
+        serve(config, ledger).await
+    })
+}
+
+fn log(error: &ledger::Error) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(%error, source, "an event was not handled and will come again");
+}
+
+/// Answers one event of API Gateway with a router.
+pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpRequest>) -> impl Serialize + use<> {
+    let LambdaEvent { mut payload, context } = event;
+    let request_id = payload.request_context.request_id.clone().unwrap_or_default();
+    let address = payload.request_context.http.source_ip.as_ref().and_then(|text| text.parse::<IpAddr>().ok());
+    let checked = check_body(&payload).and_then(|()| uri(&payload));
+    if checked.is_err() {
+        payload.body = None;
+    }
+    // What is left of the target cannot be misread; the true one is put back below.
+    payload.raw_path = Some("/".to_owned());
+    payload.raw_query_string = None;
+    payload.request_context.stage = None;
+    payload.request_context.domain_name = None;
+    payload.headers.remove(header::HOST);
+    // It was the length before API Gateway encoded the body.
+    payload.headers.remove(header::CONTENT_LENGTH);
+
+    let service = tower::service_fn(move |request: lambda_http::Request| {
+        let (router, checked, request_id) = (router.clone(), checked.clone(), request_id.clone());
+        async move {
+            let uri = match checked {
+                Ok(uri) => uri,
+                Err(problem) => return Ok(refuse(&problem, &request_id)),
+            };
+            let (mut head, body) = request.into_parts();
+            head.uri = uri;
+            if let Some(address) = address {
+                head.extensions.insert(ClientAddress(address));
+            }
+            router.oneshot(Request::from_parts(head, Body::new(body))).await
+        }
+    });
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(payload), context);
+    Adapter::from(service).oneshot(event).await.unwrap_or_else(|never: std::convert::Infallible| match never {})
+}
+
+/// A problem that is found before the router is asked.
+fn refuse(problem: &Problem, request_id: &str) -> Response {
+    let mut response = problem.respond(Response::default(), RequestContext { request_id, path: "" });
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+fn check_body(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {
+    let broken = event.is_base64_encoded && event.body.as_ref().is_some_and(|text| STANDARD.decode(text).is_err());
+    if broken { Err(Problem::new(Code::MalformedJson, "the body is flagged as base64 and is not")) } else { Ok(()) }
+}
+
+/// The target of the request, as encoded as it came.
+fn uri(event: &ApiGatewayV2httpRequest) -> Result<Uri, Problem> {
+    let stage = event.request_context.stage.as_deref().unwrap_or("$default");
+    let path = encode(without_stage(event.raw_path.as_deref().unwrap_or("/"), stage));
+    let query = event.raw_query_string.as_ref().filter(|query| !query.is_empty());
+    let target = query.map_or(path.clone(), |query| format!("{path}?{}", encode(query)));
+    target.parse().map_err(|_| Problem::new(Code::InvalidPath, "the path is not one of a URI"))
+}
+
+/// The path without the stage that API Gateway puts before it, unless the stage is the default one.
+fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
+    match path.strip_prefix('/').and_then(|rest| rest.strip_prefix(stage)) {
+        Some(rest) if stage != "$default" && (rest.is_empty() || rest.starts_with('/')) => rest,
+        _ => path,
+    }
+}
+
+/// API Gateway decodes parts of a path. What a URI cannot hold is encoded again; what is encoded stays.
+fn encode(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len().max(1));
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#')
+        {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(percent_encoding::percent_encode_byte(byte));
+        }
+    }
+    if encoded.is_empty() { "/".to_owned() } else { encoded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::{any, post};
+    use http::StatusCode;
+    use http_body_util::BodyExt;
+    use lambda_runtime::Context;
+    use serde_json::Value;
+
+    /// The answer as API Gateway gets it.
+    async fn answered(event: ApiGatewayV2httpRequest) -> Value {
+        let answer = answer(router(), LambdaEvent::new(event, Context::default())).await;
+        serde_json::to_value(answer).unwrap()
+    }
+
+    fn event(fixture: &str) -> ApiGatewayV2httpRequest {
+        serde_json::from_str(fixture).unwrap()
+    }
+
+    fn router() -> axum::Router {
+        let show = |request: axum::extract::Request| async move {
+            let address = request.extensions().get::<ClientAddress>().copied();
+            let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or("-").to_owned();
+            let line = format!("{} {} {key} {address:?} ", request.method(), request.uri());
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            line + &String::from_utf8_lossy(&body)
+        };
+        axum::Router::new().route("/nothing", post(|| async { StatusCode::NO_CONTENT })).fallback(any(show))
+    }
+
+    async fn shown(event: ApiGatewayV2httpRequest) -> String {
+        answered(event).await["body"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_recorded_request_reaches_the_router_as_it_was_sent() {
+        let text = shown(event(include_str!("../fixtures/publish.json"))).await;
+        assert_eq!(
+            text,
+            "POST /streams/orders/events elk_dev_placeholder Some(ClientAddress(192.0.2.1)) \
+             {\"key\":\"a\",\"type\":\"created\",\"data\":{\"total\":1}}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_base64_body_is_decoded_and_a_broken_one_is_malformed() {
+        let mut good = event(include_str!("../fixtures/publish.json"));
+        good.body = Some(STANDARD.encode("{\"a\":1}"));
+        good.is_base64_encoded = true;
+        assert!(shown(good.clone()).await.ends_with("{\"a\":1}"));
+        good.body = Some("%%%".to_owned());
+        let answer = answered(good).await;
+        assert_eq!(answer["statusCode"], 400);
+        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(problem["code"], "malformed_json");
+        assert_eq!(problem["request_id"], answer["headers"]["x-request-id"]);
+    }
+
+    #[tokio::test]
+    async fn path_and_query_stay_encoded_and_the_stage_is_dropped() {
+        let event = event(include_str!("../fixtures/poll_on_stage.json"));
+        assert!(shown(event).await.starts_with("GET /streams/orders/compacted/caf%C3%A9%2Fa?limit=5&prefix=a%20b "));
+    }
+
+    #[tokio::test]
+    async fn nothing_in_an_event_makes_it_panic() {
+        for path in ["", "no slash", "/a b\u{e9}\u{0}\"<>\\^`{|}#", "/%zz", "//"] {
+            let mut event = event(include_str!("../fixtures/publish.json"));
+            event.raw_path = Some(path.to_owned());
+            event.raw_query_string = Some("a= \u{0}\u{e9}".to_owned());
+            event.headers.insert(header::HOST, HeaderValue::from_static("not a host"));
+            let status = answered(event).await["statusCode"].as_i64().unwrap();
+            assert!((200..500).contains(&status), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_has_no_body() {
+        let mut event = event(include_str!("../fixtures/publish.json"));
+        event.raw_path = Some("/nothing".to_owned());
+        let answer = answered(event).await;
+        assert_eq!(answer["statusCode"], 204);
+        assert!(answer["body"].as_str().unwrap_or_default().is_empty());
+    }
+
+    #[tokio::test]
+    async fn dot_segments_are_not_resolved() {
+        let mut event = event(include_str!("../fixtures/publish.json"));
+        event.raw_path = Some("/streams/%2e%2e/events".to_owned());
+        assert!(shown(event).await.starts_with("POST /streams/%2e%2e/events "));
+    }
+}
