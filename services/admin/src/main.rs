@@ -1,0 +1,5 @@
+//! The Lambda of the admin service.
+
+fn main() -> Result<(), platform::lambda::Error> {
+    platform::lambda::serve(admin::routes())
+}

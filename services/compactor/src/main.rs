@@ -1,0 +1,5 @@
+//! The Lambda of the compactor.
+
+fn main() -> Result<(), platform::lambda::Error> {
+    platform::lambda::serve_events(compactor::compact)
+}

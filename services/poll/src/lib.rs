@@ -1,0 +1,76 @@
+//! The poll service: everything that reads events or compacted state, and the commit of what was read.
+
+mod handlers;
+mod wire;
+
+use platform::access::Action;
+use platform::endpoint::{Endpoint, Route, Routes};
+use platform::problem::Code;
+
+/// The endpoints of the service.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new([read_events(), poll(), commit(), list_compacted(), find_compacted()])
+}
+
+fn read_events() -> Route {
+    Endpoint::get("/streams/{stream}/events", "read_events", "Read a stream without a subscription")
+        .needs(Action::Poll)
+        .asks::<wire::EventsQuery>()
+        .answers::<wire::Events>(200, "Events, and the cursor to go on with")
+        .problems(&[Code::InvalidCursor, Code::PositionExpired, Code::StreamRecreated])
+        .handled_by(handlers::read_events)
+}
+
+fn poll() -> Route {
+    let path = "/streams/{stream}/subscriptions/{subscription}/poll";
+    Endpoint::get(path, "poll", "Read the next events of a subscription; changes nothing")
+        .needs(Action::Poll)
+        .asks::<wire::PollQuery>()
+        .answers::<wire::Events>(200, "Events, and the cursor to commit")
+        .problems(&[
+            Code::InvalidCursor,
+            Code::GenerationMismatch,
+            Code::PositionExpired,
+            Code::StreamRecreated,
+            Code::CompactionGap,
+        ])
+        .handled_by(handlers::poll)
+}
+
+fn commit() -> Route {
+    let path = "/streams/{stream}/subscriptions/{subscription}/commit";
+    Endpoint::post(path, "commit", "Make a cursor the committed positions")
+        .needs(Action::Commit)
+        .accepts::<wire::Commit>()
+        .answers::<wire::Committed>(200, "Committed; an older cursor moves nothing")
+        .problems(&[
+            Code::InvalidCursor,
+            Code::GenerationMismatch,
+            Code::StreamRecreated,
+            Code::CommitBeyondTail,
+            Code::Contention,
+            Code::OutcomeUnknown,
+        ])
+        .handled_by(handlers::commit)
+}
+
+fn list_compacted() -> Route {
+    Endpoint::get("/streams/{stream}/compacted", "list_compacted", "Page through the latest record of each key")
+        .needs(Action::Poll)
+        .asks::<wire::CompactedQuery>()
+        .answers::<wire::Compacted>(200, "A page of records")
+        .problems(&[Code::InvalidCursor, Code::StreamRecreated, Code::ValidationFailed])
+        .handled_by(handlers::list_compacted)
+}
+
+fn find_compacted() -> Route {
+    Endpoint::get("/streams/{stream}/compacted/{key}", "find_compacted", "Find the latest record of a key")
+        .needs(Action::Poll)
+        .reads_header("If-None-Match", "The ETag of the record that the client has.")
+        .answers::<wire::Event>(200, "The record")
+        .with_header("ETag", "Partition and offset of the record.")
+        .answers_empty(304, "The client has the latest record")
+        .problems(&[Code::KeyNotFound, Code::ValidationFailed])
+        .handled_by(handlers::find_compacted)
+}

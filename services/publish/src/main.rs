@@ -1,0 +1,5 @@
+//! The Lambda of the publish service.
+
+fn main() -> Result<(), platform::lambda::Error> {
+    platform::lambda::serve(publish::routes())
+}
