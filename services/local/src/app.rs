@@ -1,0 +1,29 @@
+//! The services of this process, as one router.
+
+use std::num::NonZeroU32;
+
+use axum::Router;
+use ledger::Ledger;
+use platform::access::Quotas;
+use platform::endpoint::{Routes, Settings};
+
+/// The environment that the server's API keys are for.
+pub(crate) const ENVIRONMENT: &str = "local";
+
+/// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
+pub(crate) fn settings() -> Settings {
+    const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
+    let quotas = Quotas { requests_per_second: MILLION, burst: MILLION, ..Quotas::default() };
+    Settings { environment: ENVIRONMENT.to_owned(), quotas }
+}
+
+/// Every route of every service.
+#[must_use]
+pub fn routes() -> Routes {
+    admin::routes().merge(publish::routes()).merge(poll::routes())
+}
+
+/// All of them behind one middleware stack.
+pub fn router(ledger: &Ledger, settings: &Settings) -> Router {
+    routes().router(ledger.clone(), settings)
+}

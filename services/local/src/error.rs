@@ -1,0 +1,131 @@
+//! Why the server did not start, or did not stop, in words for the person who typed the command.
+//!
+//! `Display` says what to do; the cause follows through `source`, and [`sentence`] puts both on one line.
+
+use std::io;
+use std::path::PathBuf;
+
+use ledger::Cause;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another server has the data directory.
+    #[error(
+        "another server is using the data directory {}; stop it, or choose another directory with --data", .0.display()
+    )]
+    DirectoryInUse(PathBuf),
+    /// The directory has files in it and is not a data directory.
+    #[error(
+        "the directory {} holds other files and was left untouched; choose a new or empty one with --data", .0.display()
+    )]
+    ForeignDirectory(PathBuf),
+    /// The directory cannot be made, read or written.
+    #[error("the data directory {} cannot be used; make it writable, or choose another with --data", .path.display())]
+    UnusableDirectory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// There is no space for the data.
+    #[error("the disk that holds {} is full; free some space on it and start again", .0.display())]
+    DiskFull(PathBuf),
+    /// The port is taken.
+    #[error(
+        "port {port} is in use; stop the program that has it, or choose another port, for example with --port {}",
+        if *.port == u16::MAX { 8080 } else { .port + 1 }
+    )]
+    PortInUse {
+        /// Which.
+        port: u16,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {host} port {port}; choose another with --host and --port")]
+    Listen {
+        /// Which name or address.
+        host: String,
+        /// Which port.
+        port: u16,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file of the admin key holds something else.
+    #[error("{} does not hold an admin key of this server; move it away, and the next start makes a new key", .0.display())]
+    ForeignKey(PathBuf),
+    /// The table cannot be opened, or is damaged.
+    #[error("the table {} cannot be used", .path.display())]
+    Table {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+}
+
+impl StartError {
+    /// A file or directory could not be made, read or written.
+    pub(crate) fn unusable(path: impl Into<PathBuf>, cause: io::Error) -> Self {
+        let path = path.into();
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(path),
+            _ => Self::UnusableDirectory { path, cause },
+        }
+    }
+
+    /// The table could not be opened, read or written.
+    pub(crate) fn table(path: impl Into<PathBuf>, cause: impl Into<Cause>) -> Self {
+        let (path, cause) = (path.into(), cause.into());
+        if embedded::is_disk_full(&*cause) { Self::DiskFull(path) } else { Self::Table { path, cause } }
+    }
+}
+
+/// Requests were still running when the time to finish them was over.
+#[derive(Debug, thiserror::Error)]
+#[error("some requests did not finish within {seconds} seconds and were cut off; what was acknowledged is kept")]
+pub struct StillBusy {
+    /// How long they had.
+    pub seconds: u64,
+}
+
+/// An error and its causes on one line. A cause that its error has already told is not told again.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let told = cause.to_string();
+        if !text.ends_with(&told) {
+            text = format!("{text}: {told}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_on_the_same_line_and_once() {
+        let cause = io::Error::other("permission denied");
+        let error = StartError::Table { path: PathBuf::from("table"), cause: Box::new(io::Error::other(cause)) };
+        assert_eq!(sentence(&error), "the table table cannot be used: permission denied");
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_wherever_it_is_met() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(matches!(StartError::unusable("data", full), StartError::DiskFull(_)));
+        let engine = io::Error::other("Internal error: database or disk is full");
+        assert!(matches!(StartError::table("table", engine), StartError::DiskFull(_)));
+    }
+
+    #[test]
+    fn the_port_to_try_next_exists() {
+        assert!(StartError::PortInUse { port: u16::MAX }.to_string().ends_with("--port 8080"));
+    }
+}

@@ -1,0 +1,43 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+const EXAMPLE: &str = "\
+Example:
+  eventledger --port 8081 --data ./my-data
+
+The first start makes an admin API key, shows it, and keeps it in admin.key in the data directory. Ctrl-C stops the
+server; nothing that was acknowledged is lost, not even when the process is killed.";
+
+/// EventLedger in one process: ordered event streams over HTTP, kept in one directory.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Parser)]
+#[command(name = "eventledger", version, after_help = EXAMPLE)]
+pub struct Options {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Name or address to listen on; anything but this machine's own is reachable by others
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Directory of the data, made when it is absent
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn without_arguments_it_listens_on_this_machine_only() {
+        let options = Options::parse_from(["eventledger"]);
+        assert_eq!((options.host.as_str(), options.port, options.data), ("127.0.0.1", 8080, PathBuf::from("./data")));
+    }
+}

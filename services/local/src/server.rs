@@ -1,0 +1,118 @@
+//! Starting and stopping: data directory, listener, table, admin key, services and background work, in this order.
+
+use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use axum::serve::ListenerExt;
+use embedded::Engine;
+use ledger::{Clock, Ledger, Randomness, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::data_directory::DataDirectory;
+use crate::error::{StartError, StillBusy};
+use crate::options::Options;
+use crate::{admin_key, app, tasks};
+
+const TABLE: &str = "eventledger";
+/// How long running requests may take to finish: a little more than the longest poll waits.
+const STOP_SECONDS: u64 = 25;
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its data directory.
+    pub data: PathBuf,
+    /// The file that holds the admin key.
+    pub key_file: PathBuf,
+    /// The admin key, when this start made it.
+    pub new_admin_key: Option<String>,
+    ledger: Ledger,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+    background: [JoinHandle<()>; 2],
+    /// Nobody else may take the directory before the last request is finished.
+    _directory: DataDirectory,
+}
+
+/// Starts a server. It answers requests from when this returns until [`Running::stop`].
+///
+/// # Errors
+/// What is wrong with the options, or with the place they name.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let directory = DataDirectory::open(&options.data)?;
+    let (listener, address) = listen(&options).await?;
+    let table_file = directory.table_file();
+    let engine = Engine::open(&table_file).map_err(|cause| StartError::table(&table_file, cause))?;
+    let ledger = open_ledger(&engine).await.map_err(|cause| StartError::table(&table_file, cause))?;
+    let key_file = directory.key_file();
+    let admin_key = admin_key::ensure(&ledger, &key_file, &table_file).await?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = app::router(&ledger, &app::settings()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener.tap_io(answer_at_once), service);
+    let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
+    Ok(Running {
+        address,
+        data: directory.path().to_owned(),
+        key_file,
+        new_admin_key: admin_key.new.then(|| admin_key.token.reveal()),
+        stop,
+        server: tokio::spawn(server),
+        background: [
+            tokio::spawn(tasks::compactor(ledger.clone())),
+            tokio::spawn(tasks::keeper(ledger.clone(), engine)),
+        ],
+        ledger,
+        _directory: directory,
+    })
+}
+
+impl Running {
+    /// Stops accepting, lets waiting polls answer, and finishes running requests.
+    ///
+    /// # Errors
+    /// When requests were still running after the time they have.
+    pub async fn stop(mut self) -> Result<(), StillBusy> {
+        let clock = self.ledger.clock().clone();
+        // A server that has ended by itself needs no signal.
+        self.stop.send(()).ok();
+        self.ledger.doorbell().close();
+        let finished = tokio::select! {
+            _ = &mut self.server => true,
+            () = clock.sleep(STOP_SECONDS * 1_000) => false,
+        };
+        self.server.abort();
+        self.background.iter().for_each(JoinHandle::abort);
+        if finished { Ok(()) } else { Err(StillBusy { seconds: STOP_SECONDS }) }
+    }
+}
+
+async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), StartError> {
+    let (host, port) = (options.host.clone(), options.port);
+    let listener = match TcpListener::bind((host.as_str(), port)).await {
+        Ok(listener) => listener,
+        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => return Err(StartError::PortInUse { port }),
+        Err(cause) => return Err(StartError::Listen { host, port, cause }),
+    };
+    let address = listener.local_addr().map_err(|cause| StartError::Listen { host, port, cause })?;
+    Ok((listener, address))
+}
+
+async fn open_ledger(engine: &Engine) -> Result<Ledger, ledger::Cause> {
+    let client = engine.client();
+    ledger::table::create_if_absent(&client, TABLE).await?;
+    Ok(Ledger::new(client, TABLE, Clock::system(), Randomness::system(), Settings { alone: true }))
+}
+
+/// Small answers must not wait for more to send.
+fn answer_at_once(connection: &mut tokio::net::TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps small answers back");
+    }
+}

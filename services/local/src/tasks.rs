@@ -1,0 +1,62 @@
+//! The background work that a change stream and a schedule do on a fleet.
+//!
+//! The compactor follows the doorbell. A partition that fails is tried again after a pause, and never holds up the
+//! others. What a stopped process left undone, the keeper's first sweep finds.
+
+use std::collections::BTreeSet;
+
+use embedded::Engine;
+use ledger::{Ledger, PartitionId};
+
+const RETRY_PAUSE_MS: u64 = 5_000;
+const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
+
+/// Compacts what changed, until the doorbell is closed.
+pub(crate) async fn compactor(ledger: Ledger) {
+    let mut waiting = BTreeSet::new();
+    loop {
+        let changed = ledger.doorbell().changed();
+        tokio::pin!(changed);
+        let changed = loop {
+            tokio::select! {
+                changed = &mut changed => break changed,
+                () = ledger.clock().sleep(RETRY_PAUSE_MS), if !waiting.is_empty() => {
+                    waiting = compact(&ledger, std::mem::take(&mut waiting)).await;
+                }
+            }
+        };
+        let Some(changed) = changed else { return };
+        waiting.extend(compact(&ledger, changed).await);
+    }
+}
+
+/// Compacts each partition, and answers those that failed.
+async fn compact(ledger: &Ledger, partitions: impl IntoIterator<Item = PartitionId>) -> BTreeSet<PartitionId> {
+    let mut failed = BTreeSet::new();
+    for partition in partitions {
+        if let Err(error) = ledger.compact_partition(&partition).await {
+            let cause = crate::error::sentence(&error);
+            tracing::warn!(?partition, cause, "a partition could not be compacted and will be tried again");
+            failed.insert(partition);
+        }
+    }
+    failed
+}
+
+/// Sweeps at the start and every hour.
+pub(crate) async fn keeper(ledger: Ledger, engine: Engine) {
+    loop {
+        if let Err(error) = ledger.sweep().await {
+            tracing::warn!(cause = crate::error::sentence(&error), "the sweep did not finish; the next is in an hour");
+        }
+        let engine = engine.clone();
+        match tokio::task::spawn_blocking(move || engine.sweep_expired()).await {
+            Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items were deleted"),
+            Ok(Err(error)) => {
+                tracing::warn!(cause = crate::error::sentence(&*error), "expired items could not be deleted");
+            }
+            Err(error) => tracing::warn!(cause = crate::error::sentence(&error), "the deletion of expired items broke"),
+        }
+        ledger.clock().sleep(SWEEP_PAUSE_MS).await;
+    }
+}

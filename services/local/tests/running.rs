@@ -1,0 +1,121 @@
+//! The services of the program, across its ends and starts.
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+mod server;
+
+use ledger::Clock;
+use serde_json::json;
+use server::Server;
+
+#[tokio::test]
+async fn a_restart_keeps_streams_events_and_positions() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let server = Server::start(&data).await;
+    let client = server.client();
+    let stream = json!({"stream_id": "orders"});
+    assert_eq!(client.post("/streams", &stream, None).await.unwrap().0, 201);
+    let events = json!({"events": [
+        {"key": "a", "type": "created", "data": {"number": 1}},
+        {"key": "b", "type": "created", "data": {"number": 2}},
+    ]});
+    assert_eq!(client.post("/streams/orders/events", &events, None).await.unwrap().0, 201);
+    let subscription = json!({"subscription_id": "billing", "start_from": "earliest"});
+    assert_eq!(client.post("/streams/orders/subscriptions", &subscription, None).await.unwrap().0, 201);
+    let poll = "/streams/orders/subscriptions/billing/poll?limit=1";
+    let (_, page) = client.get(poll).await.unwrap();
+    let cursor = json!({"cursor": page["cursor"]});
+    let commit = "/streams/orders/subscriptions/billing/commit";
+    assert_eq!(client.post(commit, &cursor, None).await.unwrap().1["advanced"], true);
+    server.stop().await;
+
+    let server = Server::start(&data).await;
+    let client = server.client();
+    assert_eq!(client.read_all("orders").await.len(), 2);
+    let (_, page) = client.get(poll).await.unwrap();
+    assert_eq!(page["events"][0]["data"]["number"], 2, "{page}");
+    assert_eq!(client.post("/streams", &stream, None).await.unwrap().0, 200, "the stream is still there");
+    server.stop().await;
+}
+
+/// A crash between the two looks like this: the key is in its file, and the table does not know it.
+#[tokio::test]
+async fn a_key_that_the_table_does_not_know_is_stored_again() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let server = Server::start(&data).await;
+    let key = server.key.clone();
+    server.stop().await;
+    for name in ["table.sqlite3", "table.sqlite3-wal", "table.sqlite3-shm"] {
+        // The last two are gone after a good end.
+        std::fs::remove_file(data.join(name)).ok();
+    }
+    let server = Server::start(&data).await;
+    assert_eq!(server.key, key);
+    let (status, answer) = server.client().post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
+    assert_eq!(status, 201, "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiting_poll_is_answered_before_the_end() {
+    let place = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&place.path().join("data")).await;
+    let client = server.client();
+    client.post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
+    let subscription = json!({"subscription_id": "billing", "start_from": "latest"});
+    client.post("/streams/orders/subscriptions", &subscription, None).await.unwrap();
+
+    let poll = tokio::spawn(async move { client.get("/streams/orders/subscriptions/billing/poll?wait=20").await });
+    let clock = Clock::system();
+    clock.sleep(1_000).await;
+    assert!(!poll.is_finished(), "the poll waits");
+    let began = clock.now();
+    server.terminate();
+    let (status, page) = poll.await.unwrap().unwrap();
+    assert_eq!((status, page["events"].as_array().map(Vec::len)), (200, Some(0)), "{page}");
+    assert!(server.ended().await.success(), "{}", server.log());
+    assert!(clock.now().since(began) < 10_000, "nothing waited for the end of the poll's own time");
+}
+
+#[tokio::test]
+async fn a_waiting_poll_wakes_for_an_event() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(&place.path().join("data")).await;
+    let client = server.client();
+    client.post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
+    let subscription = json!({"subscription_id": "billing", "start_from": "latest"});
+    client.post("/streams/orders/subscriptions", &subscription, None).await.unwrap();
+    let waiting = client.clone();
+    let poll = tokio::spawn(async move { waiting.get("/streams/orders/subscriptions/billing/poll?wait=20").await });
+    let clock = Clock::system();
+    clock.sleep(1_000).await;
+    let began = clock.now();
+    client.post("/streams/orders/events", &json!({"type": "created", "data": 1}), None).await.unwrap();
+    let (_, page) = poll.await.unwrap().unwrap();
+    assert_eq!(page["events"][0]["data"], 1, "{page}");
+    assert!(clock.now().since(began) < 5_000);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn compacted_state_follows_without_being_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(&place.path().join("data")).await;
+    let client = server.client();
+    client.post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
+    for number in 1..=3 {
+        let event = json!({"key": "a", "type": "changed", "data": number});
+        client.post("/streams/orders/events", &event, None).await.unwrap();
+    }
+    let clock = Clock::system();
+    for _ in 0..100 {
+        if let (200, record) = client.get("/streams/orders/compacted/a").await.unwrap()
+            && record["data"] == 3
+        {
+            return server.stop().await;
+        }
+        clock.sleep(100).await;
+    }
+    panic!("the compactor did not follow: {}", server.log());
+}
