@@ -1,0 +1,103 @@
+//! A: what each route asks of its callers. The tests walk the OpenAPI document, so a new route is in them from its first
+//! day, and one that says nothing of its scope fails.
+
+use serde_json::Value;
+use tests::conformance::{Operation, operations};
+use tests::{Answer, Api, Stream};
+
+const ACTIONS: [&str; 7] = ["publish", "poll", "commit", "bootstrap", "stream.admin", "sub.admin", "keys.admin"];
+
+/// A stream that has everything which a path can name.
+async fn furnished(api: &Api, number: usize) -> Stream {
+    let stream = Stream::create(api, &format!("scopes-{number}")).await;
+    stream.subscribe("reader", serde_json::json!("earliest")).await;
+    stream.publish(serde_json::json!([{ "key": "key", "type": "a", "data": 1 }])).await;
+    stream.compact().await;
+    stream
+}
+
+/// Asks for an operation, as this caller. The body is never valid: whoever is let through is told so.
+async fn ask(api: &Api, operation: &Operation, stream: &str) -> Answer {
+    let path = operation.path.replace("{stream}", stream).replace("{subscription}", "reader").replace("{key}", "key");
+    assert!(!path.contains('{'), "{path} has a variable that this test does not know");
+    let request = api.request(&operation.method, path);
+    let request = if operation.method == "POST" { request.json("{}") } else { request };
+    request.send().await
+}
+
+fn guarded() -> Vec<(usize, Operation, String)> {
+    let all = operations().into_iter().enumerate();
+    let guarded: Vec<_> = all
+        .filter_map(|(number, operation)| {
+            let open = matches!(operation.path.as_str(), "/health" | "/openapi.json");
+            let scope = operation.required_scope.clone();
+            assert_eq!(scope.is_none(), open, "{} {} asks for nothing", operation.method, operation.path);
+            scope.map(|scope| (number, operation, scope))
+        })
+        .collect();
+    assert!(guarded.len() >= 16);
+    guarded
+}
+
+#[tokio::test]
+async fn a1_no_route_is_open_by_omission() {
+    let api = Api::start().await;
+    let stream = furnished(&api, 1000).await;
+    let nobody = api.with_key(None);
+    for (_, operation, _) in guarded() {
+        ask(&nobody, &operation, &stream.name).await.problem(401, "unauthenticated");
+    }
+    assert_eq!(stream.log(10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a2_every_other_scope_together_is_not_enough() {
+    let api = Api::in_process().await;
+    for (number, operation, scope) in guarded() {
+        if scope == "any" {
+            continue;
+        }
+        let stream = furnished(&api, number).await;
+        let others: Vec<String> =
+            ACTIONS.iter().filter(|action| **action != scope).map(|action| format!("{action}:*")).collect();
+        assert_eq!(others.len(), ACTIONS.len() - 1, "{scope} is no action");
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let caller = api.with_scopes(&others).await;
+        ask(&caller, &operation, &stream.name).await.problem(403, "insufficient_scope");
+        assert_eq!(stream.log(10).await.len(), 1, "{} {}", operation.method, operation.path);
+    }
+}
+
+#[tokio::test]
+async fn a3_the_named_scope_alone_is_enough() {
+    let api = Api::in_process().await;
+    for (number, operation, scope) in guarded() {
+        let stream = furnished(&api, number).await;
+        let action = if scope == "any" { "poll" } else { &scope };
+        let caller = api.with_scopes(&[&format!("{action}:{}", stream.name)]).await;
+        let answer = ask(&caller, &operation, &stream.name).await;
+        let status = answer.status.as_u16();
+        assert!(matches!(status, 200 | 204 | 422), "{scope} for {}: {status} {}", answer.what, answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a4_a_stream_without_a_grant_is_absent() {
+    let api = Api::in_process().await;
+    let hidden = furnished(&api, 2000).await;
+    let everything: Vec<String> = ACTIONS.iter().map(|action| format!("{action}:orders-*")).collect();
+    let everything: Vec<&str> = everything.iter().map(String::as_str).collect();
+    let caller = api.with_scopes(&everything).await;
+    for (_, operation, _) in guarded().into_iter().filter(|(_, operation, _)| operation.path.contains("{stream}")) {
+        let (there, absent) =
+            (ask(&caller, &operation, &hidden.name).await, ask(&caller, &operation, "not-there").await);
+        let (there, absent) = (there.problem(404, "stream_not_found"), absent.problem(404, "stream_not_found"));
+        assert_eq!(without_id(there), without_id(absent), "{} {}", operation.method, operation.path);
+    }
+    assert_eq!(hidden.log(10).await.len(), 1);
+}
+
+fn without_id(mut problem: Value) -> Value {
+    problem["request_id"] = Value::Null;
+    problem
+}

@@ -1,0 +1,124 @@
+//! What each operation costs in DynamoDB units, as the store reports it: the bill is part of the protocol.
+
+use embedded::Call;
+use ledger::StartFrom;
+
+use crate::world::{World, event, once, page, publish, request, subscription};
+
+fn units(calls: &[Call]) -> (f64, f64) {
+    calls.iter().fold((0.0, 0.0), |(read, write), call| (read + call.read_units, write + call.write_units))
+}
+
+fn kilobytes(bytes: usize, unit: usize) -> f64 {
+    f64::from(u32::try_from(bytes.div_ceil(unit)).expect("small"))
+}
+
+#[tokio::test]
+async fn publishing_costs_its_item_and_the_head() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    // Text that does not compress, so that sizes are what they seem.
+    let text = |length| format!("\"{}\"", world.ledger.randomness().base62(length));
+    let mut head = 300;
+    for length in [100, 1_500, 5_000, 20_000] {
+        world.engine.record();
+        publish(&world.ledger, &stream, "a", &text(length)).await.expect("a place");
+        let calls = world.engine.take_calls();
+        let names: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+        assert_eq!(names, ["Query", "PutItem"], "{length}");
+        let (read, write) = units(&calls);
+        // base62 has six bits in eight, which zstd finds; attributes and key add about 250 bytes.
+        let item = length * 3 / 4 + 300;
+        assert!((kilobytes(item, 1024) - write).abs() <= 1.0, "{length}: {write} write units for about {item} bytes");
+        assert!((kilobytes(head, 4096) - read).abs() <= 1.0, "{length}: {read} read units for about {head} bytes");
+        head = item;
+    }
+}
+
+#[tokio::test]
+async fn twenty_five_events_cost_a_few_units_and_not_twenty_five() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    let events = (0..25).map(|number| {
+        let line =
+            format!("\"order {number} of customer {}: {}\"", number % 7, "two books, paid, shipped. ".repeat(20));
+        event(&format!("order-{number}"), &line)
+    });
+    world.engine.record();
+    world.ledger.publish(request(&stream, events.collect())).await.expect("places");
+    let (_, write) = units(&world.engine.take_calls());
+    assert!(write <= 4.0, "{write} write units");
+}
+
+#[tokio::test]
+async fn an_idle_poll_costs_one_read_unit_for_each_partition() {
+    for partitions in [1, 3] {
+        let world = World::new().await;
+        let stream = world.stream(partitions, 24).await;
+        let name = subscription("reader");
+        world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+        let idle = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+        world.engine.record();
+        let idle = world.ledger.poll(&stream, &name, Some(idle.cursor), page()).await.expect("a page");
+        assert_eq!(units(&world.engine.take_calls()), (partitions as f64, 0.0));
+        // Without a cursor the committed positions are read as well.
+        world.engine.record();
+        world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+        assert_eq!(units(&world.engine.take_calls()), (partitions as f64 + 1.0, 0.0));
+        drop(idle);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_costs_one_write_unit() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    let read = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    world.engine.record();
+    assert!(world.ledger.commit(&stream, &name, read.cursor).await.expect("a commit").advanced);
+    let (read, write) = units(&world.engine.take_calls());
+    // The subscription and the head of the one partition, for the ratchet and the lag.
+    assert_eq!((read, write), (2.0, 1.0));
+}
+
+#[tokio::test]
+async fn compaction_costs_a_unit_for_each_small_key_and_one_for_the_watermark() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let events = (0..40).map(|number| event(&format!("key-{}", number % 20), &number.to_string()));
+    world.ledger.publish(request(&stream, events.collect())).await.expect("places");
+    world.engine.record();
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    let (_, write) = units(&world.engine.take_calls());
+    assert_eq!(write, 21.0, "twenty keys and the watermark");
+}
+
+#[tokio::test]
+async fn an_idempotent_publish_costs_a_transaction() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    world.engine.record();
+    world.ledger.publish(once(&stream, vec![event("a", "1")], 1)).await.expect("a place");
+    let (_, write) = units(&world.engine.take_calls());
+    // DynamoDB bills each item of a transaction twice: the record batch and the receipt.
+    assert_eq!(write, 4.0);
+}
+
+#[tokio::test]
+async fn deleting_what_expired_is_free() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.clock.advance(30 * 24 * crate::world::HOUR_MS);
+    world.engine.record();
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 3);
+    assert_eq!(units(&world.engine.take_calls()), (0.0, 0.0));
+}

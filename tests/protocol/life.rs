@@ -1,0 +1,201 @@
+//! Streams over a long time: expiry, heads that must not vanish, compactors that stand still, and lives that end.
+
+use embedded::{Fault, FaultKind};
+use ledger::{Error, ReadFrom, StartFrom};
+
+use crate::world::{HOUR_MS, World, definition, event, keys, page, publish, request, subscription};
+
+#[tokio::test]
+async fn offsets_go_on_after_everything_expired_and_was_deleted() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    for number in 0..5 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.clock.advance(2 * HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    world.clock.advance(9 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 4, "all but the stub of the head");
+    let published = publish(&world.ledger, &stream, "a", "5").await.expect("a place");
+    assert_eq!(published.places, [(0, 5)]);
+    world.ledger.sweep().await.expect("a sweep");
+    world.clock.advance(1_000);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 1, "the stub is not needed any more");
+    assert_eq!(world.log(&stream).await, [(0, 5, "5".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_used_partition_without_a_head_takes_nothing() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    // Nobody swept, so time to live takes the head.
+    world.clock.advance(9 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 1);
+    let error = publish(&world.ledger, &stream, "a", "1").await.expect_err("an offset would be used twice");
+    assert!(matches!(error, Error::HeadLost), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_idle_reader_learns_that_it_lost_events_though_nothing_is_left() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+    let idle = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    assert!(idle.caught_up && idle.records.is_empty());
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.clock.advance(2 * HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    world.clock.advance(9 * 24 * HOUR_MS);
+    world.engine.sweep_expired().expect("time to live");
+    for cursor in [Some(idle.cursor.clone()), None] {
+        let error = world.ledger.poll(&stream, &name, cursor, page()).await.expect_err("it expired");
+        let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+        assert_eq!(expired.lost_events, 3);
+        let again = world.ledger.poll(&stream, &name, Some(expired.restart.earliest), page()).await.expect("a page");
+        assert!(again.caught_up && again.records.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_bootstrap_from_an_expired_position_sees_the_latest_state() {
+    let world = World::new().await;
+    let stream = world.stream(2, 1).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    for (key, data) in [("a", "1"), ("b", "1"), ("a", "2"), ("c", "1"), ("b", "null")] {
+        publish(&world.ledger, &stream, key, data).await.expect("a place");
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.clock.advance(2 * HOUR_MS);
+    let error = world.ledger.poll(&stream, &name, None, page()).await.expect_err("it expired");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    assert_eq!(expired.lost_events, 5);
+    let mut cursor = expired.restart.bootstrap.expect("the stream is compacted");
+    let mut found = Vec::new();
+    loop {
+        let page = world.ledger.poll(&stream, &name, Some(cursor), page()).await.expect("a page");
+        found.extend(keys(&page));
+        cursor = page.cursor.clone();
+        if page.caught_up {
+            assert!(page.consistent);
+            break;
+        }
+    }
+    found.sort();
+    assert_eq!(found, ["a", "c"]);
+    // The committed positions were expired log positions; what the bootstrap reached is farther.
+    assert!(world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced);
+    assert!(world.ledger.poll(&stream, &name, None, page()).await.expect("a page").caught_up);
+}
+
+#[tokio::test]
+async fn a_compactor_that_stands_still_stops_publishing_before_anything_is_lost() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    let stop = |count| {
+        let mut fault = Fault::on("PutItem", FaultKind::Throttle, count);
+        fault.partition_key_prefix = Some("COMPACT#".to_owned());
+        world.engine.inject(fault);
+    };
+    world.clock.advance(4 * 24 * HOUR_MS);
+    stop(500);
+    world.ledger.sweep().await.expect_err("compaction fails");
+    let error = publish(&world.ledger, &stream, "a", "2").await.expect_err("publishing is paused");
+    assert!(matches!(error, Error::CompactorStalled), "{error:?}");
+    // An exact bootstrap is impossible: the log above the watermark is past its retention.
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let error = world.ledger.poll(&stream, &name, None, page()).await.expect_err("no exact bootstrap");
+    assert!(matches!(error, Error::CompactionGap), "{error:?}");
+    // The grace passes, and time to live takes nothing, because its deletion was put off.
+    world.clock.advance(5 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
+    while world.ledger.sweep().await.is_err() {}
+    let published = publish(&world.ledger, &stream, "a", "2").await.expect("publishing goes on");
+    assert_eq!(published.places, [(0, 2)]);
+    let page = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    assert_eq!(page.records.len(), 2);
+}
+
+#[tokio::test]
+async fn a_deleted_stream_is_collected_and_its_namesake_untouched() {
+    let world = World::new().await;
+    let stream = world.stream(2, 1).await;
+    world.ledger.publish(request(&stream, vec![event("a", "1"), event("b", "1")])).await.expect("places");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &subscription("s"), StartFrom::Earliest).await.expect("a subscription");
+    world.ledger.delete_stream(&stream).await.expect("deleted");
+    assert!(matches!(world.ledger.delete_stream(&stream).await, Err(Error::StreamNotFound)));
+    let again = world.ledger.create_stream(definition("orders", 1, 24)).await.expect("the name is free");
+    assert!(again.new);
+    publish(&world.ledger, &stream, "a", "2").await.expect("a place");
+    world.clock.advance(60_001);
+    let mut deleted = Vec::new();
+    for _ in 0..2 {
+        world.engine.record();
+        world.ledger.sweep().await.expect("a sweep");
+        deleted.push(world.engine.take_calls().iter().filter(|call| call.operation == "DeleteItem").count());
+    }
+    assert_eq!(deleted, [6, 0], "a subscription, two partitions, two keys and the note, once");
+    assert_eq!(world.log(&stream).await, [(0, 0, "2".to_owned())]);
+}
+
+#[tokio::test]
+async fn on_a_fleet_a_deleted_name_is_free_only_when_every_cache_expired() {
+    let world = World::new().await;
+    let fleet = world.another(2);
+    let warm = world.another(3);
+    let made = fleet.create_stream(definition("orders", 1, 24)).await.expect("a stream");
+    let name = made.value.definition.name;
+    publish(&warm, &name, "a", "1").await.expect("a place");
+    fleet.delete_stream(&name).await.expect("deleted");
+    // A service that knows the stream still acknowledges into the life that ended.
+    publish(&warm, &name, "a", "2").await.expect("a place in the old life");
+    let error = fleet.create_stream(definition("orders", 1, 24)).await.expect_err("too early");
+    assert!(matches!(error, Error::StreamDeleting { wait_ms: 60_000, .. }), "{error:?}");
+    world.clock.advance(60_000);
+    let again = fleet.create_stream(definition("orders", 1, 24)).await.expect("free");
+    assert_ne!(again.value.incarnation, made.value.incarnation);
+    assert_eq!(publish(&warm, &name, "a", "3").await.expect("a place").places, [(0, 0)]);
+    let from = ReadFrom::Start(StartFrom::Earliest);
+    assert_eq!(warm.read_events(&name, from, page()).await.expect("a page").records.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_without_compaction_is_left_alone_by_the_compactor() {
+    let world = World::new().await;
+    let not_compacted = ledger::StreamDefinition { compaction: false, ..definition("orders", 1, 24) };
+    let stream = world.ledger.create_stream(not_compacted).await.expect("a stream").value;
+    publish(&world.ledger, &stream.definition.name, "a", "1").await.expect("a place");
+    world.engine.record();
+    let partition = ledger::PartitionId { incarnation: stream.incarnation, partition: 0 };
+    assert_eq!(world.ledger.compact_partition(&partition).await.expect("nothing to do").watermark, 0);
+    assert!(world.engine.take_calls().iter().all(|call| call.write_units == 0.0));
+}
+
+#[tokio::test]
+async fn a_position_beyond_the_tail_is_refused_by_poll_and_commit() {
+    let world = World::new().await;
+    let stream = world.ledger.create_stream(definition("orders", 1, 24)).await.expect("a stream").value;
+    let (name, reader) = (stream.definition.name, subscription("reader"));
+    publish(&world.ledger, &name, "a", "1").await.expect("a place");
+    world.ledger.create_subscription(&name, &reader, StartFrom::Earliest).await.expect("a subscription");
+    publish(&world.ledger, &name, "a", "2").await.expect("a place");
+    let cursor = world.ledger.poll(&name, &reader, None, page()).await.expect("a page").cursor;
+    // The table is restored to an earlier time: the second slot never was.
+    let key = |name: &str, text: String| (name.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(text));
+    let item = [key("PK", format!("LOG#{}#0", stream.incarnation)), key("SK", format!("SEQ#{:020}", 2))];
+    let delete = world.engine.client().delete_item().table_name("eventledger").set_key(Some(item.into()));
+    delete.send().await.expect("deleted");
+    let error = world.ledger.commit(&name, &reader, cursor.clone()).await.expect_err("beyond the tail");
+    assert!(matches!(error, Error::CommitBeyondTail), "{error:?}");
+    world.clock.advance(60_001);
+    let error = world.ledger.poll(&name, &reader, Some(cursor), page()).await.expect_err("beyond the tail");
+    assert!(matches!(error, Error::InvalidCursor), "{error:?}");
+}

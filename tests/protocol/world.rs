@@ -1,0 +1,106 @@
+//! A table in memory, ledgers on it, and short ways to publish and read.
+
+use embedded::Engine;
+use ledger::model::{Data, Event, EventKey, EventType, PartitionCount, RetentionHours, StreamName, SubscriptionName};
+use ledger::{
+    Clock, EventPage, Idempotency, Ledger, PageRequest, PublishRequest, Published, Randomness, ReadFrom, Result,
+    Settings, StartFrom, StreamDefinition, Timestamp,
+};
+
+pub(crate) const START: Timestamp = Timestamp(1_790_000_000_000);
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+
+/// A table and the time.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let clock = Clock::manual(START);
+        let engine = Engine::memory(&clock);
+        ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table");
+        let ledger = Self::ledger(&engine, &clock, 1, true);
+        Self { engine, clock, ledger }
+    }
+
+    /// Another process on the same table.
+    pub(crate) fn another(&self, seed: u64) -> Ledger {
+        Self::ledger(&self.engine, &self.clock, seed, false)
+    }
+
+    fn ledger(engine: &Engine, clock: &Clock, seed: u64, alone: bool) -> Ledger {
+        Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), Settings { alone })
+    }
+
+    /// A stream called `orders`.
+    pub(crate) async fn stream(&self, partitions: u64, retention_hours: u64) -> StreamName {
+        let definition = definition("orders", partitions, retention_hours);
+        self.ledger.create_stream(definition.clone()).await.expect("a stream");
+        definition.name
+    }
+
+    /// Every event of a stream, in the order they were read, as (partition, offset, data).
+    pub(crate) async fn log(&self, stream: &StreamName) -> Vec<(u16, u64, String)> {
+        let mut from = ReadFrom::Start(StartFrom::Earliest);
+        let mut found = Vec::new();
+        loop {
+            let page = self.ledger.read_events(stream, from, page()).await.expect("a page");
+            found.extend(page.records.iter().map(|record| {
+                let data = record.event.data.as_ref().map_or("null", Data::as_str);
+                (record.partition, record.offset, data.to_owned())
+            }));
+            if page.caught_up {
+                return found;
+            }
+            from = ReadFrom::Cursor(page.cursor);
+        }
+    }
+}
+
+pub(crate) fn definition(name: &str, partitions: u64, retention_hours: u64) -> StreamDefinition {
+    StreamDefinition {
+        name: StreamName::parse(name).expect("a name"),
+        partition_count: PartitionCount::new(partitions).expect("a count"),
+        retention_hours: RetentionHours::new(retention_hours).expect("hours"),
+        compaction: true,
+    }
+}
+
+pub(crate) fn event(key: &str, data: &str) -> Event {
+    Event {
+        key: Some(EventKey::parse(key).expect("a key")),
+        event_type: EventType::parse("order.changed").expect("a type"),
+        data: (data != "null").then(|| Data::from_json(data).expect("data")),
+        headers: Vec::new(),
+        id: None,
+        time: None,
+    }
+}
+
+pub(crate) fn request(stream: &StreamName, events: Vec<Event>) -> PublishRequest {
+    PublishRequest { stream: stream.clone(), events, idempotency: None, expected_tail: None }
+}
+
+pub(crate) fn once(stream: &StreamName, events: Vec<Event>, key: u8) -> PublishRequest {
+    let idempotency = Some(Idempotency { key: [key; 32], body: [9; 32] });
+    PublishRequest { idempotency, ..request(stream, events) }
+}
+
+pub(crate) async fn publish(ledger: &Ledger, stream: &StreamName, key: &str, data: &str) -> Result<Published> {
+    ledger.publish(request(stream, vec![event(key, data)])).await
+}
+
+pub(crate) fn page() -> PageRequest {
+    PageRequest { limit: 1_000, wait_ms: 0 }
+}
+
+pub(crate) fn subscription(name: &str) -> SubscriptionName {
+    SubscriptionName::parse(name).expect("a name")
+}
+
+pub(crate) fn keys(page: &EventPage) -> Vec<String> {
+    page.records.iter().map(|record| record.event.key.as_ref().expect("a key").as_str().to_owned()).collect()
+}
