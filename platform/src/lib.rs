@@ -5,6 +5,7 @@
 //! ([`lambda::serve`]), in the local server and in tests. Handlers read requests with the extractors of [`json`],
 //! [`query`], [`path`] and [`headers`], which refuse what they cannot read without repeating it.
 
+mod accept;
 pub mod access;
 pub mod api_key;
 pub mod config;

@@ -127,6 +127,10 @@ async fn l5_streams_are_listed_page_by_page() {
         }
         assert_eq!(listed, names, "in pages of {limit}");
     }
+    for after in ["zzz", "~~~", "%F0%9F%98%80"] {
+        let page = api.get(format!("/streams?prefix=a&after={after}")).await.ok(200);
+        assert_eq!((&page["streams"], &page["next"]), (&json!([]), &json!(null)), "nothing comes after {after}");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub use scope::{Action, Scope};
 
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
-use crate::{headers, query};
+use crate::{accept, query};
 
 /// What a route asks of its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) async fn pass(
         return problem.into_response();
     }
     if requirement == Requirement::Open {
-        return match headers::check_accept(request.headers()) {
+        return match accept::check(request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
@@ -108,7 +108,7 @@ fn admit(gate: &Gate, requirement: Requirement, caller: &Caller, request: &mut R
     let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let parameters = Parameters::read(template, request.uri().path())?;
     authorise(requirement, caller, &parameters)?;
-    headers::check_accept(request.headers())?;
+    accept::check(request.headers())?;
     request.extensions_mut().insert(parameters);
     request.extensions_mut().insert(caller.clone());
     Ok(())

@@ -85,12 +85,15 @@ impl Ledger {
                 if batch.body.is_none() {
                     return Err(Error::CompactionGap);
                 }
-                bytes += batch.body.as_ref().map_or(0, crate::store::body::Body::length);
+                bytes += batch.body.as_ref().map_or(0, crate::store::body::Body::raw_length);
                 round.fold(&batch, batch.records(partition.partition)?);
+                if bytes >= limits::COMPACTION_ROUND_BYTES {
+                    return Ok(round);
+                }
             }
             match page.next {
-                Some(next) if bytes < limits::COMPACTION_ROUND_BYTES => start = Some(next),
-                _ => return Ok(round),
+                None => return Ok(round),
+                next => start = next,
             }
         }
     }

@@ -111,7 +111,7 @@ impl Ledger {
     ///
     /// A cursor of another life than the cached one makes the stream be read afresh: the cache may be the old one.
     pub(crate) async fn open_cursor(&self, stream: &mut StreamItem, cursor: &Cursor) -> Result<Payload> {
-        let payload = Payload::open(cursor, &stream.cursor_key)?;
+        let payload = Payload::open(cursor, &stream.cursor_key).ok_or(Error::InvalidCursor)?;
         if payload.incarnation() != stream.incarnation() {
             *stream = self.fresh_stream(&stream.name().clone()).await?;
         }

@@ -60,8 +60,8 @@ pub const STORE_ITEM_BYTES: usize = 400 * 1024;
 pub const STORE_TRANSACTION_ITEMS: usize = 100;
 /// DynamoDB refuses transactions over 4 MB.
 pub const STORE_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
-/// Compaction reads about this many bytes of compressed record batches in one round.
-pub const COMPACTION_ROUND_BYTES: usize = 4_000_000;
+/// Compaction folds about this many bytes of unpacked record batches in one round: what it keeps in memory.
+pub const COMPACTION_ROUND_BYTES: usize = 16_000_000;
 /// Compaction writes this many keys at once.
 pub const COMPACTION_WRITES: usize = 16;
 
@@ -86,6 +86,8 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const SLOT_RACES: u32 = 8;
 /// How long one verb may keep trying, in milliseconds. Below the 10 s that the functions are given.
 pub const OPERATION_MS: u64 = 8_000;
+/// How long a poll may take to note its minute, in milliseconds; reading is what matters.
+pub const NOTE_MS: u64 = 500;
 /// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
 pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
 /// Commits that a subscription remembers.

@@ -162,7 +162,7 @@ impl Ledger {
         if self.noted_polls.get(&known, now) == Some(minute) {
             return Ok(());
         }
-        match self.store.note_poll(stream.incarnation(), name, minute).await {
+        match self.store.note_poll(stream.incarnation(), name, minute, now.plus(limits::NOTE_MS)).await {
             Ok(Outcome::Applied) => self.noted_polls.put(known, minute, now),
             Ok(Outcome::Refused(_)) => return Err(Error::SubscriptionNotFound),
             // Polling must go on when a note cannot be written.

@@ -45,7 +45,7 @@ impl Body {
     /// `Internal` when a stored body is damaged.
     pub(crate) fn decode(&self) -> Result<Vec<Event>> {
         ensure!(self.format == FORMAT, "a stored body has a known format");
-        let raw_length = usize::try_from(self.raw_length).unwrap_or(usize::MAX);
+        let raw_length = self.raw_length();
         ensure!(raw_length <= RAW_BYTES, "a stored body is within the limit");
         let unpacked;
         let raw = match self.compression {
@@ -60,6 +60,11 @@ impl Body {
         let events = postcard::from_bytes::<Vec<Event>>(raw);
         ensure!(events.is_ok(), "a stored body decodes");
         Ok(events.unwrap_or_default())
+    }
+
+    /// How many bytes it takes when it is unpacked.
+    pub(crate) fn raw_length(&self) -> usize {
+        usize::try_from(self.raw_length).unwrap_or(usize::MAX)
     }
 
     /// How many bytes it takes in an item.

@@ -101,7 +101,9 @@ impl Store {
             Some(after) if after >= prefix => format!("{after} "),
             _ => prefix.to_owned(),
         };
-        let range = if first.is_empty() { Range::Between(" ".into(), last) } else { Range::Between(first, last) };
+        let first = if first.is_empty() { " ".to_owned() } else { first };
+        // DynamoDB refuses a range that ends before it begins; this one is empty, because no name holds a `~`.
+        let range = Range::Between(first.min(last.clone()), last);
         Query { partition_key: STREAMS.to_owned(), range, descending: false }
     }
 

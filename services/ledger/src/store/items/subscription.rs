@@ -149,11 +149,12 @@ impl Store {
         incarnation: Incarnation,
         name: &SubscriptionName,
         minute: Timestamp,
+        deadline: Timestamp,
     ) -> Result<Outcome> {
         let write = Write::update(Key::Subscription(incarnation, name), "SET last_poll_at = :minute")
             .when("attribute_exists(PK)")
             .value(":minute", minute);
-        self.settle_one(write).await
+        self.settle(vec![write], deadline).await
     }
 
     /// Deletes a subscription; refused when there is none.
