@@ -58,9 +58,9 @@ build-lambda:
 
 # publish this repository's history to the local server, rebuild it from there, and compare (start `just run` first)
 example *arguments:
-    cargo build --release --package tests --example git-publish --example git-bootstrap
-    cargo run --quiet --release --package tests --example git-publish -- {{ arguments }}
-    cargo run --quiet --release --package tests --example git-bootstrap -- {{ arguments }}
+    cargo build --package tests --example git-publish --example git-bootstrap
+    cargo run --quiet --package tests --example git-publish -- {{ arguments }}
+    cargo run --quiet --package tests --example git-bootstrap -- {{ arguments }}
 
 # the same with a generated repository of so many commits
 example-large commits="30000":
@@ -69,14 +69,14 @@ example-large commits="30000":
     repository=target/git-history-{{ commits }}
     if [ ! -d "$repository" ]; then
         rm -rf "$repository.part"
-        cargo run --quiet --release --package tests --example git-generate -- --commits {{ commits }} "$repository.part"
+        cargo run --quiet --package tests --example git-generate -- --commits {{ commits }} "$repository.part"
         mv "$repository.part" "$repository"
     fi
     just example --repo "$repository" --stream git-history-{{ commits }}
 
 # print the changes of this repository as they are published
 example-follow *arguments:
-    cargo run --quiet --release --package tests --example git-follow -- {{ arguments }}
+    cargo run --quiet --package tests --example git-follow -- {{ arguments }}
 
 # the contract suite against a running server, with the API key in a file
 contract url="http://127.0.0.1:8080" key_file="data/admin.key":

@@ -24,7 +24,7 @@ type Tree = BTreeMap<String, String>;
 
 /// Builds the state of a repository from its stream and compares it with the repository.
 #[derive(Debug, Parser)]
-#[command(name = "git-bootstrap")]
+#[command(name = "git-bootstrap", after_help = "Example:\n  git-bootstrap --repo ../website --stream website")]
 struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -44,12 +44,16 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let api = Api::new(&arguments.place)?;
     api.stream().await?;
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {msg} {pos} records, {per_sec}")?)
+        .with_message("waiting for compaction");
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
     // What is not compacted yet would come from the log, key by key instead of once each.
     if Progress::read(&api).await?.is_none() {
         return Err("nothing was published yet: run git-publish first".into());
     }
-    let bar =
-        ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {pos} records, {per_sec}")?);
+    bar.set_message("bootstrapping");
+    bar.reset_elapsed();
     let (built, progress) = build(&api, &arguments.subscription, &bar).await?;
     let seconds = bar.elapsed().as_secs_f64();
     bar.finish_and_clear();

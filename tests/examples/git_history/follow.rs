@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Prints the changes of a repository as they are published.
 #[derive(Debug, Parser)]
-#[command(name = "git-follow")]
+#[command(name = "git-follow", after_help = "Example:\n  git-follow --stream website")]
 struct Arguments {
     #[command(flatten)]
     place: Place,

@@ -13,7 +13,7 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Makes a large synthetic git repository.
 #[derive(Debug, Parser)]
-#[command(name = "git-generate")]
+#[command(name = "git-generate", after_help = "Example:\n  git-generate --commits 30000 /tmp/large")]
 struct Arguments {
     /// Where; must not exist yet.
     directory: PathBuf,

@@ -22,7 +22,7 @@ use reqwest::Method;
 
 /// Publishes the history of a git repository to a stream.
 #[derive(Debug, Parser)]
-#[command(name = "git-publish")]
+#[command(name = "git-publish", after_help = "Example:\n  git-publish --repo ../website --stream website")]
 struct Arguments {
     #[command(flatten)]
     place: Place,
