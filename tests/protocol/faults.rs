@@ -133,3 +133,63 @@ async fn reads_survive_passing_faults_and_say_when_they_cannot() {
     let error = world.ledger.read_events(&stream, from, crate::world::page()).await.expect_err("the store is down");
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn what_was_done_before_a_failure_is_not_denied() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = crate::world::subscription("reader");
+    // The subscription is written, and then its lag cannot be read.
+    world.engine.inject(Fault::on("Query", FaultKind::Throttle, 4));
+    let error = world.ledger.create_subscription(&stream, &name, ledger::StartFrom::Compacted).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    world.ledger.describe_subscription(&stream, &name).await.expect("it exists");
+    // A delete whose reply is lost finds nothing when it asks again: that is what it wanted.
+    world.engine.inject(Fault::on("DeleteItem", FaultKind::LostReplyAfter, 1));
+    world.ledger.delete_subscription(&stream, &name).await.expect("deleted");
+    let error = world.ledger.delete_subscription(&stream, &name).await;
+    assert!(matches!(error, Err(Error::SubscriptionNotFound)), "{error:?}");
+}
+
+#[tokio::test]
+async fn another_process_learns_of_a_seek_from_the_cursor() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = crate::world::subscription("reader");
+    let admin = world.another(2);
+    world.ledger.create_subscription(&stream, &name, ledger::StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, &name, None, crate::world::page()).await.expect("a page").cursor;
+    let sought = admin.seek(&stream, &name, ledger::SeekTo::Start(ledger::StartFrom::Latest)).await.expect("a seek");
+    world.ledger.poll(&stream, &name, Some(sought.cursor), crate::world::page()).await.expect("the new cursor is good");
+    let error = world.ledger.poll(&stream, &name, Some(old), crate::world::page()).await;
+    assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_request_of_many_sizes_fits_one_transaction() {
+    let world = World::new().await;
+    let stream = world.stream(32, 24).await;
+    let key = |partition: u16, number: usize| {
+        let fits = |text: &String| {
+            let key = ledger::model::EventKey::parse(text.clone()).expect("a key");
+            ledger::model::KeyHash::of(&key).partition(32) == partition
+        };
+        (0..).map(|salt| format!("{partition}-{number}-{salt}")).find(fits).expect("some key fits")
+    };
+    // Eight partitions with a large event amid tiny ones, and one event in each of the others.
+    let mut events = Vec::new();
+    for partition in 0..32u16 {
+        let tiny = if partition < 8 { 115 } else { 1 };
+        for number in 0..tiny {
+            if number == 57 {
+                let text = format!("\"{}\"", world.ledger.randomness().base62(120_000));
+                events.push(event(&key(partition, 1_000), &text));
+            }
+            events.push(event(&key(partition, number), "1"));
+        }
+    }
+    let count = events.len();
+    let published = world.ledger.publish(once(&stream, events, 1)).await.expect("it fits");
+    assert_eq!(published.places.len(), count);
+    assert_eq!(world.log(&stream).await.len(), count);
+}

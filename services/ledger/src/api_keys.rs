@@ -21,8 +21,8 @@ impl Ledger {
     pub async fn create_api_key(&self, key: &ApiKey) -> Result<()> {
         match self.store.put_api_key(key).await? {
             Outcome::Applied => Ok(()),
-            Outcome::Refused(_) if self.store.api_key(&key.id).await?.as_ref() == Some(key) => Ok(()),
-            Outcome::Refused(_) => Err(Error::broken("ids of API keys are unique")),
+            Outcome::Refused { .. } if self.store.api_key(&key.id).await?.as_ref() == Some(key) => Ok(()),
+            Outcome::Refused { .. } => Err(Error::broken("ids of API keys are unique")),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! write under a version check; so commits may be repeated, arrive late and in any order.
 
 use crate::answers::{Committed, Lag};
-use crate::error::Result;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::Cursor;
 use crate::model::{Progress, StreamName, SubscriptionName};
@@ -23,28 +24,41 @@ impl Ledger {
     ) -> Result<Committed> {
         let mut stream = self.stream(name).await?;
         let payload = self.open_cursor(&mut stream, &cursor).await?;
-        let mut first = true;
+        let mut doubtful = false;
+        let honest = |doubtful: bool| move |error: Error| if doubtful { error.after_write() } else { error };
         loop {
-            let item = self.subscription(&stream, subscription).await?;
+            let item = self.subscription(&stream, subscription).await.map_err(honest(doubtful))?;
             check_use(&payload, subscription, item.generation)?;
             let joined = item.progress.join(&payload.progress);
-            let lag = self.lag_of(&stream, &joined).await?;
+            let lag = self.lag_of(&stream, &joined).await.map_err(honest(doubtful))?;
             if joined == item.progress {
-                // A repeated attempt of our own finds its own work done.
-                return Ok(Committed { advanced: !first && item.progress == payload.progress, lag });
+                // After an attempt whose reply was lost, it is most likely that attempt which is found here.
+                return Ok(Committed { advanced: doubtful, lag });
             }
             let version = item.version;
-            let changed = committed(item, joined, lag, self.clock.now());
+            let verified_at = if joined == payload.progress {
+                payload.verified_at
+            } else {
+                payload.verified_at.min(item.verified_at)
+            };
+            let changed = committed(item, joined, verified_at, lag, self.clock.now());
             match self.store.update_subscription(stream.incarnation(), &changed, version).await? {
                 Outcome::Applied => return Ok(Committed { advanced: true, lag }),
-                Outcome::Refused(_) => first = false,
+                Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
         }
     }
 }
 
-fn committed(mut item: SubscriptionItem, joined: Progress, lag: Lag, now: crate::Timestamp) -> SubscriptionItem {
+fn committed(
+    mut item: SubscriptionItem,
+    joined: Progress,
+    verified_at: Timestamp,
+    lag: Lag,
+    now: Timestamp,
+) -> SubscriptionItem {
     item.progress = joined;
+    item.verified_at = verified_at;
     item.version += 1;
     item.rewound = false;
     item.remember(KnownCommit { at: now, lag_events: lag.events });

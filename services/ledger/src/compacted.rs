@@ -44,9 +44,12 @@ impl Ledger {
         require_compaction(&stream)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let (mut records, mut bytes, mut scanned) = (Vec::new(), 0, 0);
+        let mut items = limit;
         while partition < stream.partition_count() {
             let id = stream.partition(partition);
-            let page = self.store.query(&Store::compacted_after(&id, after), limit, None).await?;
+            let page = self.store.query(&Store::compacted_after(&id, after), items, None).await?;
+            // Few keys fit a prefix: look through more of them at a time.
+            items = (items * 4).min(1_000);
             scanned += page.items.len();
             for attributes in &page.items {
                 let item = Store::read_compacted(attributes, partition)?;

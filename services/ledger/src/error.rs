@@ -122,6 +122,15 @@ pub struct Restart {
 }
 
 impl Error {
+    /// The same failure of a read, when a write before it was applied or may have been: the effect is not none.
+    #[must_use]
+    pub(crate) fn after_write(self) -> Self {
+        match self {
+            Self::Unavailable(cause) => Self::OutcomeUnknown(cause),
+            other => other,
+        }
+    }
+
     /// A broken invariant, named for the log.
     #[must_use]
     pub fn broken(invariant: &'static str) -> Self {

@@ -113,7 +113,7 @@ impl Ledger {
             commits: &item.commits,
         });
         let used_for = CursorUse::subscription(&item.name, item.generation);
-        let cursor = self.seal_at(stream, used_for, item.progress.clone(), item.verified_at());
+        let cursor = self.seal_at(stream, used_for, item.progress.clone(), item.verified_at);
         Ok(SubscriptionDescription {
             in_snapshot: item.progress.in_snapshot(),
             cursor,

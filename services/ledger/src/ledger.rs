@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Clock, Timestamp};
 use crate::doorbell::Doorbell;
@@ -89,10 +89,10 @@ impl Ledger {
 
     /// The stream of this name, as it is now.
     pub(crate) async fn fresh_stream(&self, name: &StreamName) -> Result<StreamItem> {
-        let now = self.clock.now();
+        let (now, epoch) = (self.clock.now(), self.streams.epoch());
         match self.store.stream(name).await?.filter(|stream| stream.deleted_at.is_none()) {
             Some(stream) => {
-                self.streams.put(name.clone(), stream.clone(), now);
+                self.streams.put(name.clone(), stream.clone(), now, epoch);
                 Ok(stream)
             }
             None => {
@@ -128,42 +128,86 @@ impl Ledger {
 /// What was read a moment ago. Bounded in time and in number; time is wall time, because a frozen Lambda stops its
 /// monotonic clock.
 #[derive(Debug)]
-pub(crate) struct Cache<K, V>(Arc<Mutex<HashMap<K, (V, Timestamp)>>>);
+pub(crate) struct Cache<K, V>(Arc<Mutex<Entries<K, V>>>);
+
+#[derive(Debug)]
+struct Entries<K, V> {
+    known: HashMap<K, (V, Timestamp)>,
+    /// How many entries were removed because they changed.
+    epoch: u64,
+}
 
 impl<K, V> Cache<K, V> {
     /// Far more than a process meets within the time that entries count.
     const ENTRIES: usize = 10_000;
+
+    fn entries(&self) -> MutexGuard<'_, Entries<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ask before reading what is to be put.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.entries().epoch
+    }
 }
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(key).filter(|(_, read_at)| now.since(*read_at) < limits::CACHE_MS).map(|(value, _)| value.clone())
+        let entries = self.entries();
+        entries.known.get(key).filter(|(_, read_at)| is_recent(*read_at, now)).map(|(value, _)| value.clone())
     }
 
-    pub(crate) fn put(&self, key: K, value: V, now: Timestamp) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= Self::ENTRIES {
-            entries.retain(|_, (_, read_at)| now.since(*read_at) < limits::CACHE_MS);
+    /// Remembers what was read since `epoch`, unless something was removed meanwhile: what was read may be from before.
+    pub(crate) fn put(&self, key: K, value: V, now: Timestamp, epoch: u64) {
+        let mut entries = self.entries();
+        if entries.known.len() >= Self::ENTRIES {
+            entries.known.retain(|_, (_, read_at)| is_recent(*read_at, now));
         }
-        if entries.len() < Self::ENTRIES {
-            entries.insert(key, (value, now));
+        if entries.epoch == epoch && entries.known.len() < Self::ENTRIES {
+            entries.known.insert(key, (value, now));
         }
     }
 
     pub(crate) fn remove(&self, key: &K) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let mut entries = self.entries();
+        entries.known.remove(key);
+        entries.epoch += 1;
     }
+}
+
+/// A clock that was set back makes nothing last longer.
+fn is_recent(read_at: Timestamp, now: Timestamp) -> bool {
+    read_at <= now && now.since(read_at) < limits::CACHE_MS
 }
 
 impl<K, V> Default for Cache<K, V> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Entries { known: HashMap::new(), epoch: 0 })))
     }
 }
 
 impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_removal_is_not_remembered_after_it() {
+        let cache = Cache::<u8, u8>::default();
+        let (now, epoch) = (Timestamp(1_000_000), cache.epoch());
+        cache.put(1, 1, now, epoch);
+        assert_eq!(cache.get(&1, now), Some(1));
+        cache.remove(&1);
+        cache.put(1, 1, now, epoch);
+        assert_eq!(cache.get(&1, now), None);
+        cache.put(1, 2, now, cache.epoch());
+        assert_eq!(cache.get(&1, now.plus(limits::CACHE_MS - 1)), Some(2));
+        assert_eq!(cache.get(&1, now.plus(limits::CACHE_MS)), None);
+        assert_eq!(cache.get(&1, Timestamp(now.0 - 1)), None, "the clock was set back");
     }
 }

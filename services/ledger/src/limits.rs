@@ -45,7 +45,7 @@ pub const IDEMPOTENCY_KEY_CHARACTERS: usize = 128;
 pub const PAGE_ITEMS: u32 = 1_000;
 /// Items of a page when the request does not say.
 pub const DEFAULT_PAGE_ITEMS: u32 = 100;
-/// A page of records is cut before it exceeds this many bytes of payload. Lambda refuses answers over 6 MB.
+/// A page of records is cut before it exceeds this many bytes, counted as Lambda does, which refuses answers over 6 MB.
 pub const PAGE_BYTES: usize = 4_500_000;
 /// Longest a poll may wait for events, in seconds. API Gateway gives up after 30.
 pub const WAIT_SECONDS: u32 = 20;
@@ -69,8 +69,8 @@ pub const COMPACTION_WRITES: usize = 16;
 pub const CACHE_MS: u64 = 30_000;
 /// Until a deleted name can be created again on a fleet: every cache must have expired.
 pub const NAME_REUSE_MS: u64 = 60_000;
-/// How long a receipt of an Idempotency-Key is kept.
-pub const RECEIPT_MS: u64 = 24 * HOUR_MS;
+/// How long a receipt of an Idempotency-Key is kept: a day, and a minute for clocks that differ.
+pub const RECEIPT_MS: u64 = 24 * HOUR_MS + 60_000;
 /// Between the logical expiry of a record batch and its physical deletion.
 pub const GRACE_MS: u64 = 7 * 24 * HOUR_MS;
 /// How long a tombstone stays in compacted state; longer than any bootstrap takes.
@@ -84,7 +84,7 @@ pub const HOUR_MS: u64 = 3_600_000;
 
 /// Lost races for a slot after which a publish answers `contention`.
 pub const SLOT_RACES: u32 = 8;
-/// How long one verb may keep trying, in milliseconds. Below the 10 s that the functions are given.
+/// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
 /// How long a poll may take to note its minute, in milliseconds; reading is what matters.
 pub const NOTE_MS: u64 = 500;
@@ -96,7 +96,7 @@ pub const REMEMBERED_COMMITS: usize = 10;
 const _: () = {
     // Every event must fit an item, with room for its attributes and framing.
     assert!(DATA_BYTES + KEY_BYTES + HEADER_BYTES + TYPE_CHARACTERS + 4096 < STORE_ITEM_BYTES);
-    // A batch that is split in halves fills at least half the cap, except the last of a partition.
+    // Two neighbouring record batches of a request fill the cap, and each partition adds one, its use mark, and the receipt.
     assert!(2 * BODY_BYTES / BATCH_BODY_BYTES + 2 * PARTITIONS as usize + 2 < STORE_TRANSACTION_ITEMS);
     assert!(BODY_BYTES * 2 < STORE_TRANSACTION_BYTES);
     // One event of the largest size always fits a page.

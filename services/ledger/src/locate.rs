@@ -27,7 +27,8 @@ impl Ledger {
         partition: &PartitionId,
         now: Timestamp,
     ) -> Result<Position> {
-        self.first_where(partition, |batch| !stream.is_expired(batch.accepted_at, now)).await
+        let readable = |batch: &RecordBatch| batch.body.is_some() && !stream.is_expired(batch.accepted_at, now);
+        self.first_where(partition, readable).await
     }
 
     /// Where reading starts in each partition.
@@ -36,8 +37,9 @@ impl Ledger {
         let find = async |partition: PartitionId| match from {
             StartFrom::Latest => self.tail(&partition).await,
             StartFrom::Timestamp(time) => {
-                let readable =
-                    |batch: &RecordBatch| batch.accepted_at >= time && !stream.is_expired(batch.accepted_at, now);
+                let readable = |batch: &RecordBatch| {
+                    batch.body.is_some() && batch.accepted_at >= time && !stream.is_expired(batch.accepted_at, now)
+                };
                 self.first_where(&partition, readable).await
             }
             StartFrom::Earliest | StartFrom::Compacted => self.earliest(stream, &partition, now).await,

@@ -51,13 +51,27 @@ impl Ledger {
     ) -> Result<Lane> {
         let now = self.clock.now();
         let query = Store::log_from(partition, position.slot);
-        let mut reading = Reading { position, lane: Lane::at(position), bytes: 0, limit: records, cut: false };
+        let mut reading = Reading { lane: Lane::at(position), bytes: 0, limit: records, cut: false };
         let (mut start, mut items) = (None, FIRST_PAGE_ITEMS.min(records + 1));
         loop {
             let page = self.store.query(&query, items, start).await?;
             for attributes in &page.items {
                 let batch = RecordBatch::read(attributes)?;
-                if !reading.take(stream, &batch, partition.partition, now)? {
+                let expected = reading.lane.end();
+                let expired = batch.body.is_none() || stream.is_expired(batch.accepted_at, now);
+                // Times do not decrease, so nothing readable came before an expired batch.
+                ensure!(!expired || reading.lane.records.is_empty(), "expired record batches form a prefix");
+                if expired {
+                    return self.lost(stream, partition, position, now).await;
+                }
+                if batch.slot != expected.slot {
+                    let at_start = reading.lane.records.is_empty();
+                    if at_start && self.is_gone(partition, expected.slot, verified_at, now).await? {
+                        return self.lost(stream, partition, position, now).await;
+                    }
+                    return Ok(reading.lane);
+                }
+                if !reading.take(&batch, partition.partition)? {
                     return Ok(reading.lane);
                 }
             }
@@ -71,7 +85,7 @@ impl Ledger {
         let mut lane = reading.lane;
         lane.complete = true;
         let old = now.since(verified_at) > limits::VERIFIED_MS;
-        if old && lane.records.is_empty() && lane.lost_events == 0 {
+        if old && lane.records.is_empty() {
             let tail = self.tail(partition).await?;
             if tail.offset < position.offset {
                 return Err(Error::InvalidCursor);
@@ -80,6 +94,34 @@ impl Ledger {
             lane.start = tail;
         }
         Ok(lane)
+    }
+
+    /// Whether a slot that a query passed over was deleted. If not, the query was torn: DynamoDB may show a reader some
+    /// writes of a transaction before others, and the next read will find it.
+    ///
+    /// Nothing is deleted within the grace after it could last be read, so a position that was verified since then lies
+    /// before no deleted slot.
+    async fn is_gone(
+        &self,
+        partition: &PartitionId,
+        slot: u64,
+        verified_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        Ok(now.since(verified_at) > limits::GRACE_MS && self.store.record_batch(partition, slot).await?.is_none())
+    }
+
+    /// The lane of a position whose record is past its retention. The oldest readable place is sought, not scanned for:
+    /// days of expired record batches may lie between.
+    async fn lost(
+        &self,
+        stream: &StreamItem,
+        partition: &PartitionId,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<Lane> {
+        let earliest = self.earliest(stream, partition, now).await?.max(position);
+        Ok(Lane { start: earliest, lost_events: earliest.offset - position.offset, ..Lane::at(position) })
     }
 }
 
@@ -91,7 +133,6 @@ impl Lane {
 
 /// A lane while it is read.
 struct Reading {
-    position: Position,
     lane: Lane,
     bytes: usize,
     limit: usize,
@@ -99,24 +140,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes the next record batch; false when nothing after it may be read.
-    fn take(&mut self, stream: &StreamItem, batch: &RecordBatch, partition: u16, now: Timestamp) -> Result<bool> {
-        let expected = self.lane.end();
-        if stream.is_expired(batch.accepted_at, now) {
-            // Times do not decrease, so nothing readable came before an expired batch.
-            ensure!(self.lane.records.is_empty(), "expired record batches form a prefix");
-            self.lose(batch.next());
-            return Ok(true);
-        }
-        ensure!(batch.body.is_some(), "only an expired record batch is a stub");
-        if batch.slot != expected.slot {
-            if !self.lane.records.is_empty() {
-                return Ok(false);
-            }
-            // A gap at the start: what was there is gone.
-            ensure!(batch.slot > expected.slot, "a query answers in order");
-            self.lose(batch.start());
-        }
+    /// Takes the next record batch; false when no more is wanted.
+    fn take(&mut self, batch: &RecordBatch, partition: u16) -> Result<bool> {
         let from = self.lane.end();
         ensure!(
             from.slot == batch.slot && (batch.base_offset..batch.next().offset).contains(&from.offset),
@@ -133,13 +158,5 @@ impl Reading {
             self.lane.records.push((record, next));
         }
         Ok(true)
-    }
-
-    /// Everything before this place is past its retention.
-    fn lose(&mut self, start: Position) {
-        if start.offset > self.position.offset {
-            self.lane.lost_events = start.offset - self.position.offset;
-        }
-        self.lane.start = start.max(self.lane.start);
     }
 }

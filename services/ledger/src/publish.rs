@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::answers::{Idempotency, PartitionId, PublishRequest, Published};
 use crate::clock::Timestamp;
+use crate::doorbell::Doorbell;
 use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -23,6 +24,18 @@ struct Lane {
     id: PartitionId,
     /// The request's record batches, without their places, each with its number of events.
     bodies: Vec<(Body, u64)>,
+}
+
+/// Rings for the partitions of a request when it ends.
+struct Ringing<'a> {
+    doorbell: &'a Doorbell,
+    lanes: &'a [Lane],
+}
+
+impl Drop for Ringing<'_> {
+    fn drop(&mut self) {
+        self.lanes.iter().for_each(|lane| self.doorbell.ring(lane.id.clone()));
+    }
 }
 
 /// A request, laid out.
@@ -93,11 +106,10 @@ impl Ledger {
             return Err(Error::Refused { pointer: "/events", detail });
         }
         let turns = self.turns.take(layout.lanes.iter().map(|lane| lane.id.clone())).await;
+        // Rung however this ends: also when nobody knows whether it was written, or waits for the answer any more.
+        let _ringing = Ringing { doorbell: &self.doorbell, lanes: &layout.lanes };
         let published = self.append(&stream, &request, &layout, deadline).await;
         drop(turns);
-        if published.is_ok() {
-            layout.lanes.iter().for_each(|lane| self.doorbell.ring(lane.id.clone()));
-        }
         published
     }
 
@@ -137,7 +149,7 @@ impl Ledger {
             let placement = plan.placement;
             let refusals = match self.store.settle(plan.writes, deadline).await? {
                 Outcome::Applied => return Ok(published(&placement, &layout.partitions, false)),
-                Outcome::Refused(refusals) => refusals,
+                Outcome::Refused { refusals, .. } => refusals,
             };
             match verdict(&plan.kinds, &refusals, batch_id)? {
                 Verdict::Ours => return Ok(published(&placement, &layout.partitions, false)),
@@ -261,15 +273,29 @@ fn verdict(kinds: &[Kind], refusals: &[Refusal], batch_id: [u8; 16]) -> Result<V
     if let Some((_, item)) = conditions().find(|(kind, _)| *kind == Kind::Receipt) {
         return Ok(Verdict::Receipt(item.map(ReceiptItem::read).transpose()?));
     }
-    if conditions().any(|(kind, _)| kind == Kind::RecordBatch) {
-        return Ok(Verdict::Lost);
+    let is = |wanted: Kind, refused: fn(&Refusal) -> bool| {
+        kinds.iter().zip(refusals).any(|(kind, refusal)| *kind == wanted && refused(refusal))
+    };
+    if is(Kind::Receipt, |refusal| matches!(refusal, Refusal::Conflict)) {
+        return Ok(Verdict::Busy);
     }
-    if conditions().any(|(kind, _)| kind == Kind::UseMark) {
-        return Ok(Verdict::HeadLost);
+    // Another transaction on a slot is another writer who is about to win it; only when nobody is there the head is lost.
+    let raced = is(Kind::RecordBatch, |refusal| !matches!(refusal, Refusal::None));
+    let used = is(Kind::UseMark, |refusal| matches!(refusal, Refusal::Condition(_)));
+    Ok(if used && !raced { Verdict::HeadLost } else { Verdict::Lost })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_lost_only_when_nobody_is_about_to_write_it() {
+        let kinds = [Kind::RecordBatch, Kind::UseMark];
+        let used = || Refusal::Condition(None);
+        let of = |refusals: [Refusal; 2]| verdict(&kinds, &refusals, [1; 16]).expect("a verdict");
+        assert!(matches!(of([Refusal::None, used()]), Verdict::HeadLost));
+        assert!(matches!(of([Refusal::Conflict, used()]), Verdict::Lost));
+        assert!(matches!(of([Refusal::Condition(None), used()]), Verdict::Lost));
     }
-    let busy = kinds
-        .iter()
-        .zip(refusals)
-        .any(|(kind, refusal)| *kind == Kind::Receipt && matches!(refusal, Refusal::Conflict));
-    Ok(if busy { Verdict::Busy } else { Verdict::Lost })
 }

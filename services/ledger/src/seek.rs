@@ -2,6 +2,7 @@
 //! know of it are refused.
 
 use crate::answers::{SeekTo, SubscriptionDescription};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::CursorUse;
@@ -21,38 +22,50 @@ impl Ledger {
         to: SeekTo,
     ) -> Result<SubscriptionDescription> {
         let mut stream = self.fresh_stream(name).await?;
-        let progress = self.target(&mut stream, subscription, to).await?;
+        let (progress, verified_at) = self.target(&mut stream, subscription, to).await?;
         self.lag_of(&stream, &progress).await?;
+        let mut doubtful = false;
         loop {
-            let mut item = self.subscription(&stream, subscription).await?;
+            let item = self.subscription(&stream, subscription).await;
+            let mut item = item.map_err(|error| if doubtful { error.after_write() } else { error })?;
             let version = item.version;
             item.rewound = item.progress.join(&progress) == item.progress && item.progress != progress;
             item.progress = progress.clone();
+            item.verified_at = verified_at;
             item.version += 1;
             item.generation = (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53);
             item.commits.clear();
             match self.store.update_subscription(stream.incarnation(), &item, version).await? {
                 Outcome::Applied => {
                     let known = (stream.incarnation(), subscription.clone());
-                    self.subscriptions.put(known, item.generation, self.clock.now());
-                    return self.describe(&stream, item).await;
+                    self.subscriptions.remove(&known);
+                    return self.describe(&stream, item).await.map_err(Error::after_write);
                 }
-                // Someone wrote meanwhile, or an earlier attempt of ours did; seeking once more is the same.
-                Outcome::Refused(_) => {}
+                // Someone wrote meanwhile, or an earlier attempt of ours did: a second seek ends where the first did.
+                Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
         }
     }
 
-    async fn target(&self, stream: &mut StreamItem, subscription: &SubscriptionName, to: SeekTo) -> Result<Progress> {
+    /// Where it is moved, and when that was seen to be readable.
+    async fn target(
+        &self,
+        stream: &mut StreamItem,
+        subscription: &SubscriptionName,
+        to: SeekTo,
+    ) -> Result<(Progress, Timestamp)> {
         match to {
-            SeekTo::Start(start) => self.start(stream, start).await.map_err(|error| match error {
-                Error::Refused { detail, .. } => Error::Refused { pointer: "/to", detail },
-                other => other,
-            }),
+            SeekTo::Start(start) => match self.start(stream, start).await {
+                Ok(progress) => Ok((progress, self.clock.now())),
+                Err(Error::Refused { detail, .. }) => Err(Error::Refused { pointer: "/to", detail }),
+                Err(other) => Err(other),
+            },
             SeekTo::Cursor(cursor) => {
                 let payload = self.open_cursor(stream, &cursor).await?;
                 match payload.used_for {
-                    CursorUse::Subscription { name, .. } if name == subscription.as_str() => Ok(payload.progress),
+                    CursorUse::Subscription { name, .. } if name == subscription.as_str() => {
+                        Ok((payload.progress, payload.verified_at))
+                    }
                     _ => Err(Error::InvalidCursor),
                 }
             }

@@ -43,8 +43,8 @@ impl Ledger {
                     return Ok(Created { value: new.stream, new: true });
                 }
                 // Someone was faster, or an earlier attempt of ours was: what is there now decides.
-                Outcome::Refused(_) => {
-                    let winner = self.store.stream(&definition.name).await?;
+                Outcome::Refused { .. } => {
+                    let winner = self.store.stream(&definition.name).await.map_err(Error::after_write)?;
                     if winner.is_some_and(|winner| winner.incarnation() == new.incarnation()) {
                         return Ok(Created { value: new.stream, new: true });
                     }
@@ -104,9 +104,9 @@ impl Ledger {
         let now = self.clock.now();
         let outcome = self.store.delete_stream(&stream, now).await;
         self.forget_stream(name);
-        if let Outcome::Refused(_) = outcome? {
+        if let Outcome::Refused { .. } = outcome? {
             // An earlier attempt of ours may have done it.
-            let found = self.store.stream(name).await?;
+            let found = self.store.stream(name).await.map_err(Error::after_write)?;
             let ours = |found: StreamItem| found.incarnation() == stream.incarnation() && found.deleted_at == Some(now);
             return if found.is_some_and(ours) { Ok(()) } else { Err(Error::StreamNotFound) };
         }
@@ -123,9 +123,11 @@ impl Ledger {
     ) -> Result<Listing<T>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut kept: Vec<(String, T)> = Vec::new();
-        let mut start = None;
+        let (mut start, mut scanned) = (None, limit + 1);
         loop {
-            let page = self.store.query(query, limit + 1, start).await?;
+            let page = self.store.query(query, scanned, start).await?;
+            // Few of them are kept: look through more at a time.
+            scanned = (scanned * 4).min(1_000);
             for attributes in &page.items {
                 let Some(found) = keep(&read(attributes)?) else { continue };
                 if kept.len() == limit {

@@ -4,7 +4,9 @@
 use crate::answers::{Created, StartFrom, SubscriptionDescription};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::model::cursor::Payload;
 use crate::model::{StreamName, SubscriptionName};
+use crate::poll::check_use;
 use crate::store::{Outcome, StreamItem, SubscriptionItem};
 
 impl Ledger {
@@ -31,18 +33,23 @@ impl Ledger {
             match self.store.put_subscription(stream.incarnation(), &new).await? {
                 Outcome::Applied => {
                     self.subscriptions.remove(&(stream.incarnation(), name.clone()));
-                    return Ok(Created { value: self.describe(&stream, new).await?, new: true });
+                    return self.created(&stream, new).await;
                 }
                 // Someone was faster, or an earlier attempt of ours was.
-                Outcome::Refused(refusals) => {
+                Outcome::Refused { refusals, .. } => {
                     if let [crate::store::Refusal::Condition(Some(found))] = refusals.as_slice()
                         && SubscriptionItem::read(found)?.generation == new.generation
                     {
-                        return Ok(Created { value: self.describe(&stream, new).await?, new: true });
+                        return self.created(&stream, new).await;
                     }
                 }
             }
         }
+    }
+
+    /// The answer for a subscription that was written just now.
+    async fn created(&self, stream: &StreamItem, new: SubscriptionItem) -> Result<Created<SubscriptionDescription>> {
+        Ok(Created { value: self.describe(stream, new).await.map_err(Error::after_write)?, new: true })
     }
 
     async fn new_subscription(
@@ -55,6 +62,7 @@ impl Ledger {
             name: name.clone(),
             start_from,
             progress: self.start(stream, start_from).await?,
+            verified_at: self.clock.now(),
             version: 1,
             // Random, so that cursors of a deleted subscription of the same name do not fit.
             generation: self.randomness.below(1 << 52),
@@ -76,17 +84,19 @@ impl Ledger {
         self.subscriptions.remove(&known);
         self.noted_polls.remove(&known);
         match outcome? {
-            Outcome::Applied => Ok(()),
-            Outcome::Refused(_) => Err(Error::SubscriptionNotFound),
+            // Nothing is there any more: after a lost reply most likely because of our own earlier attempt.
+            Outcome::Applied | Outcome::Refused { doubtful: true, .. } => Ok(()),
+            Outcome::Refused { .. } => Err(Error::SubscriptionNotFound),
         }
     }
 
     /// A subscription as it is now.
     pub(crate) async fn subscription(&self, stream: &StreamItem, name: &SubscriptionName) -> Result<SubscriptionItem> {
         let known = (stream.incarnation(), name.clone());
+        let epoch = self.subscriptions.epoch();
         match self.store.subscription(stream.incarnation(), name).await? {
             Some(item) => {
-                self.subscriptions.put(known, item.generation, self.clock.now());
+                self.subscriptions.put(known, item.generation, self.clock.now(), epoch);
                 Ok(item)
             }
             None => {
@@ -96,11 +106,20 @@ impl Ledger {
         }
     }
 
-    /// The generation of a subscription, from the cache when it was read within [`crate::limits::CACHE_MS`].
-    pub(crate) async fn generation(&self, stream: &StreamItem, name: &SubscriptionName) -> Result<u64> {
-        match self.subscriptions.get(&(stream.incarnation(), name.clone()), self.clock.now()) {
-            Some(generation) => Ok(generation),
-            None => Ok(self.subscription(stream, name).await?.generation),
+    /// Whether a cursor is of this subscription, as it is since its last seek. What was read within
+    /// [`crate::limits::CACHE_MS`] is taken from the cache; a cursor that does not fit it makes the subscription be read
+    /// afresh, because the cache may be what is old.
+    pub(crate) async fn check_use(
+        &self,
+        stream: &StreamItem,
+        name: &SubscriptionName,
+        payload: &Payload,
+    ) -> Result<()> {
+        let known = self.subscriptions.get(&(stream.incarnation(), name.clone()), self.clock.now());
+        match known.map(|generation| check_use(payload, name, generation)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Error::InvalidCursor)) => Err(Error::InvalidCursor),
+            _ => check_use(payload, name, self.subscription(stream, name).await?.generation),
         }
     }
 }

@@ -14,47 +14,41 @@ impl Ledger {
     /// Sweeps every stream. A failure at one keeps none of the others from being swept.
     ///
     /// # Errors
-    /// The first failure, after everything was tried.
+    /// The first failure, after everything was tried. Until a sweep succeeds, nothing expired should be deleted.
     pub async fn sweep(&self) -> Result<()> {
-        let mut first_failure = None;
+        let mut failures = Failures::default();
         for attributes in self.store.all(&Store::streams("", None)).await? {
-            let stream = StreamItem::read(&attributes)?;
-            if stream.deleted_at.is_none()
-                && let Err(error) = self.sweep_stream(&stream).await
-            {
-                tracing::error!(stream = %stream.name(), %error, "a stream was not swept");
-                first_failure.get_or_insert(error);
+            let Some(stream) = failures.note("a definition was not read", StreamItem::read(&attributes)) else {
+                continue;
+            };
+            if stream.deleted_at.is_none() {
+                self.sweep_stream(&stream, &mut failures).await;
             }
         }
         for ended in self.store.ended_streams().await? {
             // Until every cache has expired, services may still write into it.
-            let settled = ended.deleted_at.plus(limits::NAME_REUSE_MS) < self.clock.now();
-            if settled && let Err(error) = self.store.collect(&ended).await {
-                tracing::error!(incarnation = %ended.incarnation, %error, "a deleted stream was not collected");
-                first_failure.get_or_insert(error);
+            if ended.deleted_at.plus(limits::NAME_REUSE_MS) < self.clock.now() {
+                failures.note("a deleted stream was not collected", self.store.collect(&ended).await);
             }
         }
-        first_failure.map_or(Ok(()), Err)
+        failures.first.map_or(Ok(()), Err)
     }
 
-    async fn sweep_stream(&self, stream: &StreamItem) -> Result<()> {
-        let mut failure: Option<Error> = None;
+    async fn sweep_stream(&self, stream: &StreamItem, failures: &mut Failures) {
         let mut stalled = false;
         for partition in stream.partitions() {
             if stream.stream.definition.compaction
-                && let Err(error) = self.compact_partition(&partition).await
+                && failures.note("a partition was not compacted", self.compact_partition(&partition).await).is_none()
             {
-                tracing::error!(stream = %stream.name(), partition = partition.partition, %error, "compaction failed");
-                stalled |= self.guard_uncompacted(&partition).await?;
-                failure.get_or_insert(error);
+                let guarded = failures.note("a deletion was not put off", self.guard_uncompacted(&partition).await);
+                stalled |= guarded.unwrap_or(stream.compactor_stalled);
             }
-            self.keep_head(stream, &partition).await?;
+            failures.note("a head was not kept", self.keep_head(stream, &partition).await);
         }
         if stalled != stream.compactor_stalled {
-            self.store.mark_compactor(stream, stalled).await?;
+            failures.note("a stalled compactor was not marked", self.store.mark_compactor(stream, stalled).await);
             self.forget_stream(stream.name());
         }
-        failure.map_or(Ok(()), Err)
     }
 
     /// Puts off the deletion of what is not compacted once its age is half the grace; then publishing must pause too.
@@ -72,7 +66,7 @@ impl Ledger {
                     return Ok(stalled);
                 }
                 stalled = true;
-                self.store.expire_record_batch(partition, batch.slot, now.plus(2 * limits::GRACE_MS)).await?;
+                self.store.put_off_deletion(partition, batch.slot, now.plus(2 * limits::GRACE_MS)).await?;
             }
             match page.next {
                 None => return Ok(stalled),
@@ -93,11 +87,30 @@ impl Ledger {
         }
         if let Some(stub) = item.stub.filter(|stub| *stub < head.slot) {
             // There is a newer head, so the stub may go; until now it had no time to live.
-            self.store.expire_record_batch(partition, stub, now).await?;
+            self.store.expire_stub(partition, stub, now).await?;
         }
         if item.recorded_tail != Some(head.next()) || (head.body.is_none() && item.stub.is_none()) {
             self.store.record_head(partition, &head).await?;
         }
         Ok(())
+    }
+}
+
+/// What went wrong in a sweep: each is logged, the first is answered.
+#[derive(Default)]
+struct Failures {
+    first: Option<Error>,
+}
+
+impl Failures {
+    fn note<T>(&mut self, what: &'static str, outcome: Result<T>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                tracing::error!(%error, "{what}");
+                self.first.get_or_insert(error);
+                None
+            }
+        }
     }
 }

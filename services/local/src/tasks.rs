@@ -1,7 +1,6 @@
 //! The background work that a change stream and a schedule do on a fleet.
 //!
-//! The compactor follows the doorbell. A partition that fails is tried again after a pause, and never holds up the
-//! others. What a stopped process left undone, the keeper's first sweep finds.
+//! The compactor follows the doorbell. A partition that fails is tried again after a pause. What a stopped process left undone, the keeper's first sweep finds.
 
 use std::collections::BTreeSet;
 
@@ -14,18 +13,23 @@ const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
 /// Compacts what changed, until the doorbell is closed.
 pub(crate) async fn compactor(ledger: Ledger) {
     let mut waiting = BTreeSet::new();
+    let mut retry_at = ledger.clock().now();
     loop {
         let changed = ledger.doorbell().changed();
         tokio::pin!(changed);
         let changed = loop {
             tokio::select! {
                 changed = &mut changed => break changed,
-                () = ledger.clock().sleep(RETRY_PAUSE_MS), if !waiting.is_empty() => {
+                () = ledger.clock().sleep(retry_at.since(ledger.clock().now())), if !waiting.is_empty() => {
                     waiting = compact(&ledger, std::mem::take(&mut waiting)).await;
+                    retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
                 }
             }
         };
         let Some(changed) = changed else { return };
+        if waiting.is_empty() {
+            retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
+        }
         waiting.extend(compact(&ledger, changed).await);
     }
 }
@@ -43,19 +47,28 @@ async fn compact(ledger: &Ledger, partitions: impl IntoIterator<Item = Partition
     failed
 }
 
+async fn delete_expired(engine: Engine) {
+    match tokio::task::spawn_blocking(move || engine.sweep_expired()).await {
+        Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items were deleted"),
+        Ok(Err(error)) => {
+            tracing::warn!(cause = crate::error::sentence(&*error), "expired items could not be deleted");
+        }
+        Err(error) => tracing::warn!(cause = crate::error::sentence(&error), "the deletion of expired items broke"),
+    }
+}
+
 /// Sweeps at the start and every hour.
 pub(crate) async fn keeper(ledger: Ledger, engine: Engine) {
     loop {
-        if let Err(error) = ledger.sweep().await {
-            tracing::warn!(cause = crate::error::sentence(&error), "the sweep did not finish; the next is in an hour");
-        }
-        let engine = engine.clone();
-        match tokio::task::spawn_blocking(move || engine.sweep_expired()).await {
-            Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items were deleted"),
-            Ok(Err(error)) => {
-                tracing::warn!(cause = crate::error::sentence(&*error), "expired items could not be deleted");
+        match ledger.sweep().await {
+            Ok(()) => delete_expired(engine.clone()).await,
+            // The sweep keeps what must not be deleted; without it nothing may be.
+            Err(error) => {
+                tracing::warn!(
+                    cause = crate::error::sentence(&error),
+                    "the sweep did not finish; the next is in an hour"
+                );
             }
-            Err(error) => tracing::warn!(cause = crate::error::sentence(&error), "the deletion of expired items broke"),
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
     }

@@ -12,7 +12,7 @@ use super::failure::{self, Attempt, Refusal};
 use super::item::{Attributes, Item, Value, key_attributes};
 use super::schema::Key;
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ensure};
 use crate::limits;
 
 /// What became of a request to write.
@@ -20,9 +20,13 @@ use crate::limits;
 pub(crate) enum Outcome {
     /// All of it is written.
     Applied,
-    /// None of it is written by any attempt whose condition failed; one refusal for each write. After an attempt whose
-    /// outcome was unknown, the item that stands in the way may be one's own.
-    Refused(Vec<Refusal>),
+    /// A condition failed, so the last attempt wrote nothing.
+    Refused {
+        /// One for each write.
+        refusals: Vec<Refusal>,
+        /// Whether the outcome of an earlier attempt was unknown: then what stands in the way may be one's own success.
+        doubtful: bool,
+    },
 }
 
 /// One conditional write.
@@ -146,16 +150,21 @@ impl Store {
     ///
     /// # Errors
     /// At the deadline [`Error::OutcomeUnknown`] when the outcome of any attempt is unknown, [`Error::Unavailable`] when
-    /// surely none was applied, and [`Error::IdempotencyInProgress`] never: conflicts end as `Refused`.
+    /// surely none was applied. Conflicts throughout end as `Refused`.
     pub(crate) async fn settle(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Outcome> {
-        assert!(writes.len() <= limits::STORE_TRANSACTION_ITEMS, "a transaction has at most 100 actions");
+        ensure!(writes.len() <= limits::STORE_TRANSACTION_ITEMS, "a transaction has at most 100 actions");
+        if self.clock.now() >= deadline {
+            return Err(Error::Unavailable("the time for the request was over before its first attempt".into()));
+        }
         let token = self.randomness.hex_id();
         let mut unknown: Option<crate::Cause> = None;
         let mut pauses = Pauses::new();
         loop {
             let (cause, conflict) = match self.attempt(&writes, &token).await {
                 Attempt::Applied => return Ok(Outcome::Applied),
-                Attempt::Refused(refusals) => return Ok(Outcome::Refused(refusals)),
+                Attempt::Refused(refusals) => {
+                    return Ok(Outcome::Refused { refusals, doubtful: unknown.is_some() });
+                }
                 Attempt::Misbuilt(cause) if unknown.is_none() => return Err(Error::Internal(cause)),
                 Attempt::Misbuilt(cause) => return Err(Error::OutcomeUnknown(cause)),
                 Attempt::Conflicted(refusals, cause) => (cause, Some(refusals)),
@@ -169,7 +178,7 @@ impl Store {
             if self.clock.now().plus(pause) >= deadline {
                 return match (unknown, conflict) {
                     (Some(cause), _) => Err(Error::OutcomeUnknown(cause)),
-                    (None, Some(refusals)) => Ok(Outcome::Refused(refusals)),
+                    (None, Some(refusals)) => Ok(Outcome::Refused { refusals, doubtful: false }),
                     (None, None) => Err(Error::Unavailable(cause)),
                 };
             }

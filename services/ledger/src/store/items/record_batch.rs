@@ -104,11 +104,20 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a stub, or a batch whose deletion was put off, be deleted from this time on.
-    pub(crate) async fn expire_record_batch(&self, partition: &PartitionId, slot: u64, at: Timestamp) -> Result<()> {
+    /// Lets a stub that is not needed any more be deleted from this time on.
+    pub(crate) async fn expire_stub(&self, partition: &PartitionId, slot: u64, at: Timestamp) -> Result<()> {
         let write = Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :at")
-            .when("attribute_exists(PK)")
+            .when("attribute_exists(PK) AND attribute_not_exists(body)")
             .value(":at", at.seconds());
+        self.settle_one(write).await?;
+        Ok(())
+    }
+
+    /// Keeps a record batch until this time at least; never shortens its life.
+    pub(crate) async fn put_off_deletion(&self, partition: &PartitionId, slot: u64, until: Timestamp) -> Result<()> {
+        let write = Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :until")
+            .when("expires_at < :until")
+            .value(":until", until.seconds());
         self.settle_one(write).await?;
         Ok(())
     }

@@ -18,6 +18,8 @@ pub(crate) struct SubscriptionItem {
     pub(crate) start_from: StartFrom,
     /// What was committed.
     pub(crate) progress: Progress,
+    /// When its positions were last seen to be readable.
+    pub(crate) verified_at: Timestamp,
     /// Changes with each write of the progress.
     pub(crate) version: u64,
     /// Changes with each seek, and is new when a deleted subscription is created again.
@@ -47,12 +49,6 @@ enum StoredStart {
 }
 
 impl SubscriptionItem {
-    /// When its positions were last known to be readable.
-    pub(crate) fn verified_at(&self) -> Timestamp {
-        let committed = self.commits.last().map(|commit| commit.at);
-        committed.max(Some(self.created_at)).unwrap_or(self.created_at)
-    }
-
     fn item(&self, incarnation: Incarnation) -> Item {
         let start = match self.start_from {
             StartFrom::Earliest => StoredStart::Earliest,
@@ -63,6 +59,7 @@ impl SubscriptionItem {
         Item::new(Key::Subscription(incarnation, &self.name))
             .with("start_from", packed(&start))
             .with("progress", packed(&self.progress))
+            .with("verified_at", self.verified_at)
             .with("version", self.version)
             .with("generation", self.generation)
             .with("created_at", self.created_at)
@@ -82,6 +79,7 @@ impl SubscriptionItem {
                 StoredStart::Timestamp(time) => StartFrom::Timestamp(Timestamp(time)),
             },
             progress: attributes.unpacked("progress")?,
+            verified_at: Timestamp(attributes.number("verified_at")?),
             version: attributes.number("version")?,
             generation: attributes.number("generation")?,
             created_at: Timestamp(attributes.number("created_at")?),
@@ -130,10 +128,11 @@ impl Store {
     ) -> Result<Outcome> {
         let write = Write::update(
             Key::Subscription(incarnation, &changed.name),
-            "SET progress = :progress, version = :new, generation = :generation, commits = :commits, rewound = :rewound",
+            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, commits = :commits, rewound = :rewound",
         )
         .when("version = :old AND created_at = :created")
         .value(":progress", packed(&changed.progress))
+        .value(":verified", changed.verified_at)
         .value(":new", changed.version)
         .value(":generation", changed.generation)
         .value(":commits", packed(&changed.commits))
