@@ -4,11 +4,18 @@
 //! key, data, a cursor or a query string. A fault of ours gets a second line with its causes.
 
 use std::any::Any;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
+use http_body::Frame;
 use ledger::Ledger;
 use tracing::Instrument;
 
@@ -25,6 +32,8 @@ pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: N
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
 
+    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
+    let (request, read) = watch_body(request);
     let span = tracing::info_span!("request", request_id);
     // The router takes an empty segment for a name.
     let mut response = if path.len() > 1 && path.split('/').skip(1).any(str::is_empty) {
@@ -42,6 +51,10 @@ pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: N
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    if connected && !read.load(Ordering::Relaxed) {
+        // What is left of the body would be taken for the next request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     tracing::info!(
         method = method.as_str(),
         route,
@@ -53,6 +66,44 @@ pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: N
         "request"
     );
     response
+}
+
+/// The request, and whether its body was read to its end.
+fn watch_body(request: Request) -> (Request, Arc<AtomicBool>) {
+    let read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+    let watcher = Arc::clone(&read);
+    let request = request.map(|body| Body::new(WatchedBody { body, read: watcher }));
+    (request, read)
+}
+
+/// A body that notes when it was read to its end.
+struct WatchedBody {
+    body: Body,
+    read: Arc<AtomicBool>,
+}
+
+impl http_body::Body for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.read.store(true, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// What a panic becomes; its message is for the log.

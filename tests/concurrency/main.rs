@@ -1,7 +1,7 @@
 //! Many clients at once, at the HTTP boundary: nothing is lost, doubled or reordered, whoever meets whom.
 //!
 //! The threads of a real runtime decide who meets whom, so these tests find what a deterministic schedule does not; the
-//! simulation finds the rest. What they insist on holds for every schedule.
+//! rest is for other tests. What they insist on holds for every schedule.
 
 use std::collections::BTreeMap;
 

@@ -81,7 +81,7 @@ async fn a_repository_is_published_rebuilt_and_followed() {
     let place = ["--repo", path, "--stream", "generated"];
     let of = |more: &[&'static str]| [&place[..], more].concat();
 
-    assert!(run("git-bootstrap", &place, &server, false).contains("nothing was published"));
+    assert!(run("git-bootstrap", &place, &server, false).contains("there is no stream"));
     // Stopped on the way, and started again until nothing is left.
     assert!(run("git-publish", &of(&["--limit-commits", "123"]), &server, true).starts_with("123 commits, "));
     let part = run("git-bootstrap", &place, &server, true);

@@ -100,7 +100,8 @@ impl Problem {
     /// The response; what an earlier layer already put into the response's head, such as `Allow`, is kept.
     pub(crate) fn respond(&self, head: Response, context: RequestContext<'_>) -> Response {
         // A document of texts, numbers and booleans can always be written.
-        let text = serde_json::to_vec(&self.document(context)).unwrap_or_default();
+        let mut text = serde_json::to_vec(&self.document(context)).unwrap_or_default();
+        text.push(b'\n');
         let mut response = head.map(|_| Body::from(text));
         *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
@@ -134,8 +135,14 @@ impl Problem {
 }
 
 fn describe(restart: &ledger::Restart, path: &str) -> Restart {
-    let reader = reading_path(path);
-    let link = |cursor: &ledger::model::cursor::Cursor| format!("{reader}?cursor={}", cursor.as_str());
+    // Every cursor is of a stream, and every path about a stream begins with it.
+    let stream: Vec<&str> = path.split('/').take(3).collect();
+    let reader = match &restart.subscription {
+        Some(subscription) => format!("subscriptions/{subscription}/poll"),
+        None => "events".to_owned(),
+    };
+    let link =
+        |cursor: &ledger::model::cursor::Cursor| format!("{}/{reader}?cursor={}", stream.join("/"), cursor.as_str());
     Restart {
         earliest_cursor: restart.earliest.as_str().to_owned(),
         bootstrap_cursor: restart.bootstrap.as_ref().map(|cursor| cursor.as_str().to_owned()),
@@ -143,30 +150,22 @@ fn describe(restart: &ledger::Restart, path: &str) -> Restart {
     }
 }
 
-/// The path that a reader goes on at: `…/poll` for everything about a subscription, else the path itself.
-fn reading_path(path: &str) -> String {
-    let mut segments: Vec<&str> = path.split('/').collect();
-    if segments.len() >= 5 && segments[3] == "subscriptions" {
-        segments.truncate(5);
-        segments.push("poll");
-    }
-    segments.join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ledger::model::cursor::Cursor;
 
-    fn expired(bootstrap: Option<Cursor>) -> Problem {
-        let restart = ledger::Restart { earliest: Cursor::from_client("AAA"), bootstrap };
+    fn expired(bootstrap: Option<Cursor>, subscription: Option<&str>) -> Problem {
+        let subscription = subscription.map(str::to_owned);
+        let restart = ledger::Restart { earliest: Cursor::from_client("AAA"), bootstrap, subscription };
         ledger::Error::PositionExpired(Box::new(ledger::Expired { lost_events: 7, restart })).into()
     }
 
     #[test]
     fn an_expired_position_carries_links_to_where_reading_goes_on() {
         let context = RequestContext { request_id: "r", path: "/streams/s/subscriptions/b/commit" };
-        let document = serde_json::to_value(expired(Some(Cursor::from_client("BBB"))).document(context)).unwrap();
+        let document =
+            serde_json::to_value(expired(Some(Cursor::from_client("BBB")), Some("b")).document(context)).unwrap();
         assert_eq!(document["lost_events"], 7);
         assert_eq!(document["earliest_cursor"], "AAA");
         assert_eq!(document["links"]["bootstrap"], "/streams/s/subscriptions/b/poll?cursor=BBB");
@@ -175,8 +174,8 @@ mod tests {
 
     #[test]
     fn a_stream_without_compaction_offers_no_bootstrap() {
-        let context = RequestContext { request_id: "r", path: "/streams/s/events" };
-        let document = serde_json::to_value(expired(None).document(context)).unwrap();
+        let context = RequestContext { request_id: "r", path: "/streams/s/compacted" };
+        let document = serde_json::to_value(expired(None, None).document(context)).unwrap();
         assert!(document["bootstrap_cursor"].is_null() && document["links"]["bootstrap"].is_null());
         assert_eq!(document["links"]["earliest"], "/streams/s/events?cursor=AAA");
     }

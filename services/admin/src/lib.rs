@@ -52,7 +52,7 @@ fn subscriptions() -> [Route; 4] {
             .accepts::<wire::CreateSubscription>()
             .answers::<wire::Subscription>(201, "Created")
             .answers::<wire::Subscription>(200, "It exists with this start")
-            .problems(&[Code::SubscriptionExists, Code::CompactionGap, Code::OutcomeUnknown])
+            .problems(&[Code::SubscriptionExists, Code::OutcomeUnknown])
             .handled_by(handlers::create_subscription),
         Endpoint::get(ALL, "list_subscriptions", "List the subscriptions of a stream that the API key may poll")
             .needs_for_some(Action::Poll)
@@ -77,14 +77,7 @@ fn seek() -> Route {
         .needs(Action::SubscriptionAdmin)
         .accepts::<wire::Seek>()
         .answers::<wire::Subscription>(200, "The subscription, in its next generation")
-        .problems(&[
-            Code::InvalidCursor,
-            Code::PositionExpired,
-            Code::StreamRecreated,
-            Code::CommitBeyondTail,
-            Code::CompactionGap,
-            Code::OutcomeUnknown,
-        ])
+        .problems(&[Code::InvalidCursor, Code::StreamRecreated, Code::CommitBeyondTail, Code::OutcomeUnknown])
         .handled_by(handlers::seek)
 }
 

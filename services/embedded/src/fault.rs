@@ -1,8 +1,8 @@
 //! What goes wrong, and who decides it.
 //!
 //! A [`Fate`] looks at each call and decides whether it is answered, refused before its effect, or answered wrongly
-//! after it. [`Fault`]s are the simplest fate: the next so many matching calls fail in one way. A simulation brings its
-//! own fate, drawn from its seed.
+//! after it. [`Fault`]s are the simplest fate: the next so many matching calls fail in one way. A test
+//! may bring its own.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,7 +1,7 @@
 //! DynamoDB in a box: the real AWS SDK client, answered inside this process.
 //!
 //! Only the client's HTTP connector is ours. It hands each request to an embedded DynamoDB engine over SQLite, so every
-//! expression, condition, retry and error mapping that production uses is what tests, the simulation and the local
+//! expression, condition, retry and error mapping that production uses is what tests and the local
 //! server run; there is no socket and nothing is read from the machine. [`Engine::client`] gives the client.
 //!
 //! The engine is always consistent and never throttles. What production must survive is therefore added here: faults

@@ -94,7 +94,7 @@ async fn a_conflict_with_a_transaction_is_not_repeated_by_the_sdk() {
         panic!("another error: {error:?}");
     };
     let codes: Vec<_> = error.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default()).collect();
-    assert_eq!(codes, ["TransactionConflict", "None"]);
+    assert_eq!(codes, ["TransactionConflict", "TransactionConflict"]);
     assert_eq!(engine.fired(), 2);
 }
 

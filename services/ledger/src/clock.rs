@@ -1,5 +1,5 @@
-//! Time, from one place. Everything that needs the time or a pause takes it from a [`Clock`], so that tests and the
-//! simulation decide what time it is. It is wall time on purpose: a frozen Lambda stops its monotonic clock.
+//! Time, from one place. Everything that needs the time or a pause takes it from a [`Clock`], so that a
+//! test decides what time it is. It is wall time on purpose: a frozen Lambda stops its monotonic clock.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock and sleeps")]
 
 use std::sync::Arc;

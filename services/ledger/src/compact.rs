@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::answers::{PartitionId, Watermark};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -18,7 +19,7 @@ use crate::store::{RecordBatch, Store};
 const PAGE_ITEMS: usize = 100;
 
 impl Ledger {
-    /// Compacts every partition of a stream up to its tail.
+    /// Compacts every partition of a stream, up to its tail or as far as there is time for within one request.
     ///
     /// # Errors
     /// `StreamNotFound`, `Refused` for a stream without compaction, `CompactionGap`, `Unavailable`, `OutcomeUnknown`.
@@ -28,9 +29,9 @@ impl Ledger {
             let detail = "this stream was created without compaction, so there is nothing to compact";
             return Err(Error::Refused { pointer: "", detail });
         }
-        let mut watermarks = Vec::new();
+        let (mut watermarks, deadline) = (Vec::new(), self.store.deadline());
         for partition in stream.partitions() {
-            watermarks.push(self.compact_partition(&partition).await?);
+            watermarks.push(self.compact_until(&partition, deadline).await?);
         }
         Ok(watermarks)
     }
@@ -41,6 +42,10 @@ impl Ledger {
     /// `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`, `Internal` at a
     /// record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
     pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Watermark> {
+        self.compact_until(partition, Timestamp(u64::MAX)).await
+    }
+
+    async fn compact_until(&self, partition: &PartitionId, deadline: Timestamp) -> Result<Watermark> {
         let known = self.store.partition(partition).await?;
         let mut watermark = known.watermark;
         if !known.compaction {
@@ -63,6 +68,9 @@ impl Ledger {
             ensure!(reached > watermark, "a watermark only moves forward");
             self.store.advance_watermark(partition, reached, now).await?;
             watermark = reached;
+            if self.clock.now() >= deadline {
+                return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
+            }
         }
     }
 
@@ -87,7 +95,7 @@ impl Ledger {
                 }
                 bytes += batch.body.as_ref().map_or(0, crate::store::body::Body::raw_length);
                 round.fold(&batch, batch.records(partition.partition)?);
-                if bytes >= limits::COMPACTION_ROUND_BYTES {
+                if bytes >= limits::COMPACTION_ROUND_BYTES || round.latest.len() >= limits::COMPACTION_ROUND_KEYS {
                     return Ok(round);
                 }
             }

@@ -119,6 +119,8 @@ pub struct Restart {
     pub earliest: Cursor,
     /// The start of a new bootstrap; absent when the stream is not compacted.
     pub bootstrap: Option<Cursor>,
+    /// The subscription that the cursors are for; without one they are for reading the stream itself.
+    pub subscription: Option<String>,
 }
 
 impl Error {

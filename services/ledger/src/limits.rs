@@ -62,6 +62,8 @@ pub const STORE_TRANSACTION_ITEMS: usize = 100;
 pub const STORE_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 /// Compaction folds about this many bytes of unpacked record batches in one round: what it keeps in memory.
 pub const COMPACTION_ROUND_BYTES: usize = 16_000_000;
+/// Compaction ends a round, and moves the watermark, after about this many keys.
+pub const COMPACTION_ROUND_KEYS: usize = 2_000;
 /// Compaction writes this many keys at once.
 pub const COMPACTION_WRITES: usize = 16;
 

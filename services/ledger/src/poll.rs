@@ -116,7 +116,7 @@ impl Ledger {
             let positions = lanes.iter().map(|lane| lane.start).collect();
             let progress = Progress { phase: Phase::Live { targets }, positions };
             let earliest = self.seal(stream, payload.used_for.clone(), progress);
-            let restart = Restart { earliest, bootstrap: self.bootstrap_cursor(stream, payload.used_for.clone()) };
+            let restart = self.restart_from(stream, payload.used_for.clone(), earliest);
             return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));
         }
         let now = self.clock.now();
@@ -191,11 +191,6 @@ impl Ledger {
         Payload::new(used_for, stream.incarnation(), progress, verified_at).seal(&stream.cursor_key)
     }
 
-    /// The start of a new bootstrap, for streams that have one.
-    pub(crate) fn bootstrap_cursor(&self, stream: &StreamItem, used_for: CursorUse) -> Option<Cursor> {
-        stream.stream.definition.compaction.then(|| self.seal(stream, used_for, Progress::bootstrap()))
-    }
-
     /// Where a reader of an earlier life of the stream can start.
     pub(crate) async fn restart(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Restart> {
         let used_for = match used_for {
@@ -211,7 +206,18 @@ impl Ledger {
         };
         let progress = self.start(stream, crate::StartFrom::Earliest).await?;
         let earliest = self.seal(stream, used_for.clone(), progress);
-        Ok(Restart { earliest, bootstrap: self.bootstrap_cursor(stream, used_for) })
+        Ok(self.restart_from(stream, used_for, earliest))
+    }
+
+    /// Where a reader can start again: at the earliest place, or with a bootstrap where there is compacted state.
+    fn restart_from(&self, stream: &StreamItem, used_for: CursorUse, earliest: Cursor) -> Restart {
+        let subscription = match &used_for {
+            CursorUse::Subscription { name, .. } => Some(name.clone()),
+            CursorUse::Events | CursorUse::Compacted => None,
+        };
+        let compaction = stream.stream.definition.compaction;
+        let bootstrap = compaction.then(|| self.seal(stream, used_for, Progress::bootstrap()));
+        Restart { earliest, bootstrap, subscription }
     }
 }
 

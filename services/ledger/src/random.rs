@@ -1,4 +1,4 @@
-//! Randomness, from one place: ids, secrets, tokens and jitter. A seed makes all of it repeatable for the simulation.
+//! Randomness, from one place: ids, secrets, tokens and jitter. A seed makes all of it repeatable in tests.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that asks the system for randomness")]
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -18,7 +18,7 @@ fn read_events() -> Route {
         .needs(Action::Poll)
         .asks::<wire::EventsQuery>()
         .answers::<wire::Events>(200, "Events, and the cursor to go on with")
-        .problems(&[Code::InvalidCursor, Code::PositionExpired, Code::StreamRecreated])
+        .problems(&[Code::InvalidCursor, Code::PositionExpired, Code::StreamRecreated, Code::CompactionGap])
         .handled_by(handlers::read_events)
 }
 
@@ -49,7 +49,6 @@ fn commit() -> Route {
             Code::GenerationMismatch,
             Code::StreamRecreated,
             Code::CommitBeyondTail,
-            Code::Contention,
             Code::OutcomeUnknown,
         ])
         .handled_by(handlers::commit)

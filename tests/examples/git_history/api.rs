@@ -23,7 +23,7 @@ const ATTEMPTS: u32 = 8;
 /// Which repository and which stream, on which server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
-    /// The server; EVENTLEDGER_API_URL when absent, else the local server.
+    /// The server; when absent EVENTLEDGER_API_URL, else http://127.0.0.1:8080.
     #[arg(long)]
     url: Option<String>,
     /// File with an API key; EVENTLEDGER_API_KEY goes first.
@@ -95,16 +95,19 @@ impl Api {
         let file = place.key_file.display();
         let key = given.map_or_else(|| std::fs::read_to_string(&place.key_file), Ok);
         let key =
-            key.map_err(|error| format!("no API key: set EVENTLEDGER_API_KEY or write one to {file} ({error})"))?;
+            key.map_err(|error| format!("no API key: start the server first, or name its file with --key-file, or set EVENTLEDGER_API_KEY; {file}: {error}"))?;
         let url = place.url.clone().or_else(|| std::env::var("EVENTLEDGER_API_URL").ok());
         let server = url.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()).trim_end_matches('/').to_owned();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { client, server, stream: place.stream.clone(), key: key.trim().to_owned() })
     }
 
-    /// Creates the stream when there is none. Answers its incarnation.
-    pub(crate) async fn stream(&self) -> Result<String, Failure> {
+    /// Finds the stream, or makes it when there is none and it may. Answers its incarnation.
+    pub(crate) async fn stream(&self, make: bool) -> Result<String, Failure> {
         let found = self.call(&Call::new(Method::GET, "")).await?;
+        if found.status == 404 && !make {
+            return Err(format!("there is no stream {}: run git-publish first", self.stream).into());
+        }
         let stream = if found.status == 404 {
             let body = serde_json::json!({ "stream_id": self.stream }).to_string();
             self.send(Method::POST, format!("{}/streams", self.server), Some(body), None).await?.expect(&[200, 201])?
@@ -142,7 +145,10 @@ impl Api {
                     asked_pause(&response).unwrap_or_else(|| grown_pause(attempt))
                 }
                 Ok(response) => return read(response).await,
-                Err(error) if attempt == ATTEMPTS => return Err(error.into()),
+                Err(error) if attempt == ATTEMPTS => {
+                    let server = &self.server;
+                    return Err(format!("no answer from {server}: is the server running there? ({error})").into());
+                }
                 Err(_) => grown_pause(attempt),
             };
             tokio::time::sleep(pause).await;

@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let api = Api::new(&arguments.place)?;
-    api.stream().await?;
+    api.stream(false).await?;
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {msg} {pos} records, {per_sec}")?)
         .with_message("waiting for compaction");

@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let api = Api::new(&arguments.place)?;
-    api.stream().await?;
+    api.stream(false).await?;
     let path = format!("/subscriptions/{}", arguments.subscription);
     let definition = json!({ "subscription_id": arguments.subscription, "start_from": "latest" });
     // 409: git-bootstrap made it, with another start.

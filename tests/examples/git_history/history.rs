@@ -47,11 +47,22 @@ impl History {
     pub(crate) fn after(repository: &Path, commit: Option<&str>) -> Result<Self, Failure> {
         let head = answer(repository, &["rev-parse", "--verify", "HEAD"])?;
         let range = commit.map_or_else(|| head.clone(), |commit| format!("{commit}..{head}"));
+        let elsewhere = |commit: &str| {
+            format!(
+                "the stream goes up to commit {commit}, which is not on the first-parent line of HEAD: another repository, \
+                 or a rewritten history; publish it to another stream with --stream"
+            )
+        };
+        if let Some(commit) = commit
+            && answer(repository, &["cat-file", "-t", commit]).is_err()
+        {
+            return Err(elsewhere(commit).into());
+        }
         let total = answer(repository, &["rev-list", "--count", "--first-parent", &range])?.parse()?;
         if let Some(commit) = commit
             && answer(repository, &["rev-parse", "--verify", &format!("{head}~{total}")])? != commit
         {
-            return Err(format!("{commit} was published and is not on the first-parent line of HEAD any more").into());
+            return Err(elsewhere(commit).into());
         }
         let mut git = git(repository)
             .args(["log", "--first-parent", "--reverse", "-m", "--raw", "-z", "--root", "--no-renames", "--no-abbrev"])

@@ -36,8 +36,23 @@ pub(crate) struct Partial {
 impl Progress {
     /// Reads the progress of a stream; none when nothing was published.
     pub(crate) async fn read(api: &Api) -> Result<Option<Self>, Failure> {
-        // Compacted state follows the log; asked to compact, it has caught up with everything published before.
-        api.call(&Call::post("/compact", &serde_json::json!({}))).await?.expect(&[200])?;
+        // Compacted state follows the log; it must have caught up with everything published before.
+        let tails = api.call(&Call::new(Method::GET, "")).await?.expect(&[200])?;
+        loop {
+            let reached = api.call(&Call::post("/compact", &serde_json::json!({}))).await?.expect(&[200])?;
+            let pair = |partition: &Value, name: &str| (partition["partition"].as_u64(), partition[name].as_u64());
+            let list = |value: &Value| value["partitions"].as_array().cloned().unwrap_or_default();
+            let behind = |tail: &Value| {
+                let watermarks = list(&reached);
+                !watermarks.iter().any(|watermark| {
+                    pair(watermark, "watermark").0 == pair(tail, "tail").0
+                        && pair(watermark, "watermark").1 >= pair(tail, "tail").1
+                })
+            };
+            if !list(&tails).iter().any(behind) {
+                break;
+            }
+        }
         let record = api.call(&Call::new(Method::GET, format!("/compacted/{PROGRESS_KEY}"))).await?;
         if record.status == 404 {
             return Ok(None);

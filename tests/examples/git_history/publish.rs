@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let api = Api::new(&arguments.place)?;
-    let incarnation = api.stream().await?;
+    let incarnation = api.stream(true).await?;
     let before = Progress::read(&api).await?.unwrap_or_default();
     let mut history = History::after(&arguments.repo, before.commit.as_deref())?;
     let sizes = Sizes::open(&arguments.repo)?;
