@@ -115,7 +115,8 @@ async fn s4_a_bootstrap_is_the_state_and_then_the_log() {
                 break;
             }
         }
-        assert!(snapshot_ended, "what was not compacted comes from the log");
+        // A server's own compactor may have been faster.
+        assert!(snapshot_ended || !api.in_this_process(), "what was not compacted comes from the log");
         assert_eq!(state, fold(&stream.log(1000).await), "{partition_count} partitions, pages of {limit}");
         // And then it follows, in the same cursor.
         stream.publish(json!([{ "key": "user-2", "type": "t", "data": "after" }])).await;
