@@ -16,7 +16,7 @@ use crate::limits;
 use crate::model::{Event, KeyHash, Position};
 use crate::store::body::{self, Body};
 use crate::store::{
-    Attributes, Outcome, Pauses, Placement, ReceiptItem, RecordBatch, Refusal, Store, StreamItem, Write,
+    Attributes, Outcome, Pauses, Placement, Read, ReceiptItem, RecordBatch, Refusal, Store, StreamItem, Write,
 };
 
 /// The events of a request that go to one partition.
@@ -261,14 +261,9 @@ fn verdict(kinds: &[Kind], refusals: &[Refusal], batch_id: [u8; 16]) -> Result<V
             Refusal::None | Refusal::Conflict => None,
         })
     };
-    let is_ours = |item: Option<&Attributes>| -> Result<bool> {
-        use crate::store::Read;
-        Ok(item.is_some_and(|item| item.optional_bytes("batch_id") == Some(batch_id.as_slice())))
-    };
-    for (kind, item) in conditions() {
-        if kind != Kind::UseMark && is_ours(item)? {
-            return Ok(Verdict::Ours);
-        }
+    let is_ours = |item: &Attributes| item.optional_bytes("batch_id") == Some(batch_id.as_slice());
+    if conditions().any(|(_, item)| item.is_some_and(is_ours)) {
+        return Ok(Verdict::Ours);
     }
     if let Some((_, item)) = conditions().find(|(kind, _)| *kind == Kind::Receipt) {
         return Ok(Verdict::Receipt(item.map(ReceiptItem::read).transpose()?));
