@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::body::Body;
@@ -57,11 +58,13 @@ pub fn serve(routes: Routes) -> Result<(), Error> {
 pub fn serve_events<E, F>(handler: impl Fn(Ledger, E) -> F) -> Result<(), Error>
 where
     E: DeserializeOwned,
-    F: Future<Output = ledger::Result<()>>,
+    F: Future<Output = ledger::Result<()>> + 'static,
 {
     run(async |_: Config, ledger: Ledger| {
         let respond = |event: LambdaEvent<E>| {
-            let handled = handler(ledger.clone(), event.payload);
+            // Boxed, because the compiler gives up on futures that nest this deep.
+            let handled: Pin<Box<dyn Future<Output = ledger::Result<()>>>> =
+                Box::pin(handler(ledger.clone(), event.payload));
             async move { handled.await.inspect_err(log).map_err(Error::from) }
         };
         lambda_runtime::run(service_fn(respond)).await

@@ -50,7 +50,7 @@ async fn publish(client: &Client, randomness: &Randomness) -> (u16, Value) {
 }
 
 #[tokio::test]
-#[ignore = "mounts a small file system, so it needs root: cargo test -p local --test disk -- --ignored"]
+#[ignore = "mounts a small file system, so it needs root: cargo test --workspace --test disk -- --ignored"]
 async fn a_log_on_the_full_disk_breaks_no_request() {
     let place = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&place.path().join("disk"));
@@ -69,7 +69,7 @@ async fn a_log_on_the_full_disk_breaks_no_request() {
 }
 
 #[tokio::test]
-#[ignore = "mounts a small file system, so it needs root: cargo test -p local --test disk -- --ignored"]
+#[ignore = "mounts a small file system, so it needs root: cargo test --workspace --test disk -- --ignored"]
 async fn a_full_disk_refuses_to_write_and_needs_no_restart() {
     let place = tempfile::tempdir().unwrap();
     let disk = SmallDisk::mount(&place.path().join("disk"));
