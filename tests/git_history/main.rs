@@ -20,28 +20,15 @@ fn run(program: &str, arguments: &[&str], server: &Server, succeeds: bool) -> St
     format!("{printed}{failure}")
 }
 
+/// `cargo test` builds the examples too, beside `deps/<this test>`, unless it is asked for single tests.
 fn example(name: &str) -> PathBuf {
-    profile_folder().join("examples").join(name)
-}
-
-/// `target/<profile>`, which holds `deps/<this test>`.
-fn profile_folder() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its file");
-    own.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
-}
-
-/// `cargo test` builds examples too, but not when only this test is asked for.
-fn build_examples() {
-    let folder = profile_folder();
-    let profile = folder.file_name().and_then(|name| name.to_str()).expect("the name of a profile");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "tests", "--examples", "--profile"])
-        .arg(if profile == "debug" { "dev" } else { profile })
-        .arg("--target-dir")
-        .arg(folder.parent().expect("a profile is a folder of target"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(status.expect("cargo runs").success(), "the examples do not compile");
+    let path = own.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{name} is not built; run `cargo test --workspace`, or `cargo build --workspace --examples`"
+    );
+    path
 }
 
 #[track_caller]
@@ -72,7 +59,6 @@ impl Server {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_is_published_rebuilt_and_followed() {
-    build_examples();
     let server = Server::start().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let repository = folder.path().join("generated");
