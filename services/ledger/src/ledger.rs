@@ -96,7 +96,7 @@ impl Ledger {
                 Ok(stream)
             }
             None => {
-                self.streams.remove(name);
+                self.streams.found_nothing(name);
                 Err(Error::StreamNotFound)
             }
         }
@@ -133,7 +133,7 @@ pub(crate) struct Cache<K, V>(Arc<Mutex<Entries<K, V>>>);
 #[derive(Debug)]
 struct Entries<K, V> {
     known: HashMap<K, (V, Timestamp)>,
-    /// How many entries were removed because they changed.
+    /// How many values changed. One number for all keys, because changes are rare.
     epoch: u64,
 }
 
@@ -168,10 +168,17 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         }
     }
 
+    /// Its value changed, or may have: what was read before is not put after this, whether or not it was known here.
     pub(crate) fn remove(&self, key: &K) {
         let mut entries = self.entries();
         entries.known.remove(key);
         entries.epoch += 1;
+    }
+
+    /// A read found nothing. That changed nothing, so it keeps nobody from putting what they read; else anyone could, by
+    /// asking for what is not there.
+    pub(crate) fn found_nothing(&self, key: &K) {
+        self.entries().known.remove(key);
     }
 }
 
@@ -195,6 +202,17 @@ impl<K, V> Clone for Cache<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn asking_for_what_is_absent_keeps_nothing_else_from_being_remembered() {
+        let cache = Cache::<u8, u8>::default();
+        let (now, epoch) = (Timestamp(1_000_000), cache.epoch());
+        cache.found_nothing(&2);
+        cache.put(1, 1, now, epoch);
+        assert_eq!(cache.get(&1, now), Some(1));
+        cache.found_nothing(&1);
+        assert_eq!(cache.get(&1, now), None);
+    }
 
     #[test]
     fn what_was_read_before_a_removal_is_not_remembered_after_it() {

@@ -81,13 +81,15 @@ impl Ledger {
         let stream = self.stream(stream).await?;
         let outcome = self.store.delete_subscription(stream.incarnation(), name).await;
         let known = (stream.incarnation(), name.clone());
+        if let Ok(Outcome::Refused { doubtful: false, .. }) = outcome {
+            self.subscriptions.found_nothing(&known);
+            self.noted_polls.found_nothing(&known);
+            return Err(Error::SubscriptionNotFound);
+        }
         self.subscriptions.remove(&known);
         self.noted_polls.remove(&known);
-        match outcome? {
-            // Nothing is there any more: after a lost reply most likely because of our own earlier attempt.
-            Outcome::Applied | Outcome::Refused { doubtful: true, .. } => Ok(()),
-            Outcome::Refused { .. } => Err(Error::SubscriptionNotFound),
-        }
+        // When nothing was there any more after a lost reply, it was most likely our own earlier attempt.
+        outcome.map(|_| ())
     }
 
     /// A subscription as it is now.
@@ -100,7 +102,7 @@ impl Ledger {
                 Ok(item)
             }
             None => {
-                self.subscriptions.remove(&known);
+                self.subscriptions.found_nothing(&known);
                 Err(Error::SubscriptionNotFound)
             }
         }
