@@ -4,6 +4,7 @@
 //! `contract`; many clients and random faults together are the business of a simulation.
 
 mod cost;
+mod doubt;
 mod faults;
 mod life;
 mod world;

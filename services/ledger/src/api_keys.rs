@@ -21,8 +21,12 @@ impl Ledger {
     pub async fn create_api_key(&self, key: &ApiKey) -> Result<()> {
         match self.store.put_api_key(key).await? {
             Outcome::Applied => Ok(()),
-            Outcome::Refused { .. } if self.store.api_key(&key.id).await?.as_ref() == Some(key) => Ok(()),
-            Outcome::Refused { .. } => Err(Error::broken("ids of API keys are unique")),
+            // The very same key, or an earlier attempt of ours.
+            Outcome::Refused { doubtful, .. } => {
+                let found = self.store.api_key(&key.id).await.map_err(Error::after_doubt(doubtful))?;
+                let same = found.is_some_and(|found| found == *key);
+                if same { Ok(()) } else { Err(Error::broken("ids of API keys are unique")) }
+            }
         }
     }
 }

@@ -25,12 +25,12 @@ impl Ledger {
         let mut stream = self.stream(name).await?;
         let payload = self.open_cursor(&mut stream, &cursor).await?;
         let mut doubtful = false;
-        let honest = |doubtful: bool| move |error: Error| if doubtful { error.after_write() } else { error };
         loop {
-            let item = self.subscription(&stream, subscription).await.map_err(honest(doubtful))?;
+            let honest = Error::after_doubt(doubtful);
+            let item = self.subscription(&stream, subscription).await.map_err(honest)?;
             check_use(&payload, subscription, item.generation)?;
             let joined = item.progress.join(&payload.progress);
-            let lag = self.lag_of(&stream, &joined).await.map_err(honest(doubtful))?;
+            let lag = self.lag_of(&stream, &joined).await.map_err(honest)?;
             if joined == item.progress {
                 // After an attempt whose reply was lost, it is most likely that attempt which is found here.
                 return Ok(Committed { advanced: doubtful, lag });
@@ -42,7 +42,7 @@ impl Ledger {
                 payload.verified_at.min(item.verified_at)
             };
             let changed = committed(item, joined, verified_at, lag, self.clock.now());
-            match self.store.update_subscription(stream.incarnation(), &changed, version).await? {
+            match self.store.update_subscription(stream.incarnation(), &changed, version).await.map_err(honest)? {
                 Outcome::Applied => return Ok(Committed { advanced: true, lag }),
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }

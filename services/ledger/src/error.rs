@@ -133,6 +133,11 @@ impl Error {
         }
     }
 
+    /// For `map_err` of what follows an attempt to write whose outcome may be unknown.
+    pub(crate) fn after_doubt(doubtful: bool) -> impl Fn(Self) -> Self + Copy {
+        move |error| if doubtful { error.after_write() } else { error }
+    }
+
     /// A broken invariant, named for the log.
     #[must_use]
     pub fn broken(invariant: &'static str) -> Self {

@@ -26,8 +26,8 @@ impl Ledger {
         self.lag_of(&stream, &progress).await?;
         let mut doubtful = false;
         loop {
-            let item = self.subscription(&stream, subscription).await;
-            let mut item = item.map_err(|error| if doubtful { error.after_write() } else { error })?;
+            let honest = Error::after_doubt(doubtful);
+            let mut item = self.subscription(&stream, subscription).await.map_err(honest)?;
             let version = item.version;
             item.rewound = item.progress.join(&progress) == item.progress && item.progress != progress;
             item.progress = progress.clone();
@@ -35,12 +35,11 @@ impl Ledger {
             item.version += 1;
             item.generation = (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53);
             item.commits.clear();
-            match self.store.update_subscription(stream.incarnation(), &item, version).await? {
-                Outcome::Applied => {
-                    let known = (stream.incarnation(), subscription.clone());
-                    self.subscriptions.remove(&known);
-                    return self.describe(&stream, item).await.map_err(Error::after_write);
-                }
+            let outcome = self.store.update_subscription(stream.incarnation(), &item, version).await;
+            // However it ended: it may have been applied.
+            self.subscriptions.remove(&(stream.incarnation(), subscription.clone()));
+            match outcome.map_err(honest)? {
+                Outcome::Applied => return self.describe(&stream, item).await.map_err(Error::after_write),
                 // Someone wrote meanwhile, or an earlier attempt of ours did: a second seek ends where the first did.
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }

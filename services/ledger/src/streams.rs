@@ -43,8 +43,8 @@ impl Ledger {
                     return Ok(Created { value: new.stream, new: true });
                 }
                 // Someone was faster, or an earlier attempt of ours was: what is there now decides.
-                Outcome::Refused { .. } => {
-                    let winner = self.store.stream(&definition.name).await.map_err(Error::after_write)?;
+                Outcome::Refused { doubtful, .. } => {
+                    let winner = self.store.stream(&definition.name).await.map_err(Error::after_doubt(doubtful))?;
                     if winner.is_some_and(|winner| winner.incarnation() == new.incarnation()) {
                         return Ok(Created { value: new.stream, new: true });
                     }
@@ -104,9 +104,9 @@ impl Ledger {
         let now = self.clock.now();
         let outcome = self.store.delete_stream(&stream, now).await;
         self.forget_stream(name);
-        if let Outcome::Refused { .. } = outcome? {
+        if let Outcome::Refused { doubtful, .. } = outcome? {
             // An earlier attempt of ours may have done it.
-            let found = self.store.stream(name).await.map_err(Error::after_write)?;
+            let found = self.store.stream(name).await.map_err(Error::after_doubt(doubtful))?;
             let ours = |found: StreamItem| found.incarnation() == stream.incarnation() && found.deleted_at == Some(now);
             return if found.is_some_and(ours) { Ok(()) } else { Err(Error::StreamNotFound) };
         }

@@ -1,0 +1,76 @@
+//! What a verb says of its effect when the store failed before, between and after its attempts to write.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use embedded::{CallInfo, Decision, Failure, Fate, Fault, FaultKind};
+use ledger::{ApiKey, Error, SeekTo, StartFrom};
+use platform::api_key::Token;
+
+use crate::world::{World, page, subscription};
+
+const LOST_REPLY: Decision = Decision::After(Failure::Timeout);
+
+/// Decides about the calls of one operation in their order, and lets those after them fail without effect.
+struct InOrder(&'static str, Mutex<VecDeque<Decision>>);
+
+impl InOrder {
+    fn of(operation: &'static str, decisions: impl IntoIterator<Item = Decision>) -> Self {
+        Self(operation, Mutex::new(decisions.into_iter().collect()))
+    }
+}
+
+impl Fate for InOrder {
+    fn decide(&self, call: &CallInfo) -> Decision {
+        if call.operation != self.0 {
+            return Decision::Proceed;
+        }
+        self.1.lock().expect("nobody panics here").pop_front().unwrap_or(Decision::Before(Failure::Throttled))
+    }
+}
+
+fn api_key(world: &World) -> ApiKey {
+    Token::mint(world.ledger.randomness(), "test").record("a team", &["poll:*"], world.clock.now())
+}
+
+#[tokio::test]
+async fn a_key_that_may_have_been_stored_is_not_denied() {
+    let world = World::new().await;
+    let key = api_key(&world);
+    world.engine.inject(Fault::on("PutItem", FaultKind::LostReplyAfter, 1));
+    world.engine.inject(Fault::on("GetItem", FaultKind::Throttle, 4));
+    let error = world.ledger.create_api_key(&key).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    assert_eq!(world.ledger.find_api_key(&key.id).await.expect("a read"), Some(key.clone()));
+    world.ledger.create_api_key(&key).await.expect("the very same key again is harmless");
+    world.engine.inject(Fault::on("GetItem", FaultKind::Throttle, 4));
+    let error = world.ledger.create_api_key(&key).await;
+    assert!(matches!(error, Err(Error::Unavailable(_))), "the refusal was sure: {error:?}");
+}
+
+#[tokio::test]
+async fn a_seek_that_may_have_happened_is_not_denied_because_the_next_attempt_surely_failed() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    let created = world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    world.engine.set_fate(InOrder::of("UpdateItem", [LOST_REPLY, Decision::Proceed]));
+    let error = world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    let now = world.ledger.describe_subscription(&stream, &name).await.expect("a subscription");
+    assert_ne!(now.generation, created.value.generation, "it had happened");
+}
+
+#[tokio::test]
+async fn a_cursor_from_before_a_seek_is_refused_at_once_although_the_seek_could_not_tell() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
+    world.engine.set_fate(InOrder::of("UpdateItem", [LOST_REPLY]));
+    let error = world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    let error = world.ledger.poll(&stream, &name, Some(old), page()).await;
+    assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");
+}
