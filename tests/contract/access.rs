@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use ledger::ApiKeyState;
 use platform::access::Quotas;
+use platform::api_key::Token;
 use serde_json::{Value, json};
 use tests::stream::list;
 use tests::{Api, Stream};
@@ -61,6 +62,20 @@ async fn a6_a_key_works_only_in_its_time() {
     assert_eq!([status(&revoked).await, status(&early).await, status(&late).await], [401, 401, 401]);
     app.clock.advance(5 * MINUTE_MS);
     assert_eq!([status(&revoked).await, status(&early).await, status(&late).await], [401, 200, 401]);
+}
+
+#[tokio::test]
+async fn a6_a_revoked_key_is_refused_within_a_minute() {
+    let api = Api::in_process().await;
+    let (app, key) = (api.app(), api.key().expect("a key"));
+    let id = Token::parse(key).expect("a well-formed key").id().to_owned();
+    let _ = api.get("/streams").await.ok(200);
+    app.ledger.change_api_key_state(&id, ApiKeyState::Grace).await.expect("a key in grace");
+    app.clock.advance(MINUTE_MS);
+    let _ = api.get("/streams").await.ok(200);
+    app.ledger.change_api_key_state(&id, ApiKeyState::Revoked).await.expect("a revoked key");
+    app.clock.advance(MINUTE_MS);
+    api.get("/streams").await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use embedded::{CallInfo, Decision, Failure, Fate, Fault, FaultKind};
-use ledger::{ApiKey, Error, SeekTo, StartFrom};
+use ledger::{ApiKey, ApiKeyState, Error, Ledger, SeekTo, StartFrom};
 use platform::api_key::Token;
 
 use crate::world::{World, page, subscription};
@@ -46,6 +46,46 @@ async fn a_key_that_may_have_been_stored_is_not_denied() {
     world.engine.inject(Fault::on("GetItem", FaultKind::Throttle, 4));
     let error = world.ledger.create_api_key(&key).await;
     assert!(matches!(error, Err(Error::Unavailable(_))), "the refusal was sure: {error:?}");
+}
+
+#[tokio::test]
+async fn a_revocation_knows_its_own_success_and_is_final() {
+    let world = World::new().await;
+    let key = api_key(&world);
+    world.ledger.create_api_key(&key).await.expect("a key");
+    let revoke = async |ledger: &Ledger| ledger.change_api_key_state(&key.id, ApiKeyState::Revoked).await;
+    // Its reply is lost, and then it cannot look.
+    world.engine.inject(Fault::on("PutItem", FaultKind::LostReplyAfter, 1));
+    world.engine.set_fate(InOrder::of("GetItem", [Decision::Proceed]));
+    let error = revoke(&world.ledger).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    world.engine.set_fate(InOrder::of("none", []));
+    let revoked = ApiKey { state: ApiKeyState::Revoked, ..key.clone() };
+    assert_eq!(revoke(&world.another(2)).await.expect("the same again"), revoked);
+    assert_eq!(world.ledger.find_api_key(&key.id).await.expect("a read"), Some(revoked));
+    let error = world.ledger.change_api_key_state(&key.id, ApiKeyState::Active).await;
+    assert!(matches!(error, Err(Error::Refused { pointer: "/state", .. })), "{error:?}");
+    let error = world.ledger.change_api_key_state("nobody", ApiKeyState::Revoked).await;
+    assert!(matches!(error, Err(Error::Refused { pointer: "/id", .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
+    let world = World::new().await;
+    let key = api_key(&world);
+    world.ledger.create_api_key(&key).await.expect("a key");
+    let other = world.another(2);
+    let change = |ledger: &Ledger, state| {
+        let (ledger, id) = (ledger.clone(), key.id.clone());
+        async move { ledger.change_api_key_state(&id, state).await }
+    };
+    // The grace was decided on before the key was revoked; its first attempt to write fails without effect.
+    world.engine.inject(Fault::on("PutItem", FaultKind::ConnectionReset, 1));
+    let grace = change(&world.ledger, ApiKeyState::Grace);
+    let (_, revoked) = tokio::join!(grace, change(&other, ApiKeyState::Revoked));
+    assert_eq!(revoked.expect("a revoked key").state, ApiKeyState::Revoked);
+    let found = world.ledger.find_api_key(&key.id).await.expect("a read").expect("a key");
+    assert_eq!(found.state, ApiKeyState::Revoked);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! API keys: stored with everything else, because the table has one owner. What they allow is decided by `platform`.
 
-use crate::answers::ApiKey;
+use crate::answers::{ApiKey, ApiKeyState};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::store::Outcome;
@@ -26,6 +26,34 @@ impl Ledger {
                 let found = self.store.api_key(&key.id).await.map_err(Error::after_doubt(doubtful))?;
                 let same = found.is_some_and(|found| found == *key);
                 if same { Ok(()) } else { Err(Error::broken("ids of API keys are unique")) }
+            }
+        }
+    }
+
+    /// Changes whether a key can be used, and answers what is stored now. The same state again is harmless, and revoked
+    /// is final. Services may know the old state for a minute.
+    ///
+    /// # Errors
+    /// `Refused` when there is no such key, or for another state of a revoked one; `Unavailable`, `OutcomeUnknown`.
+    pub async fn change_api_key_state(&self, id: &str, state: ApiKeyState) -> Result<ApiKey> {
+        let refused = |pointer, detail| Err(Error::Refused { pointer, detail });
+        let mut doubtful = false;
+        loop {
+            let honest = Error::after_doubt(doubtful);
+            let Some(known) = self.store.api_key(id).await.map_err(honest)? else {
+                return refused("/id", "there is no API key of this id");
+            };
+            if known.state == state {
+                return Ok(known);
+            }
+            if known.state == ApiKeyState::Revoked {
+                return refused("/state", "a revoked API key stays revoked");
+            }
+            let changed = ApiKey { state, ..known.clone() };
+            match self.store.replace_api_key(&known, &changed).await.map_err(honest)? {
+                Outcome::Applied => return Ok(changed),
+                // Someone changed it meanwhile, or an earlier attempt of ours did.
+                Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
         }
     }
