@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use embedded::{CallInfo, Decision, Failure, Fate};
+use embedded::{CallInfo, Course, Decision, Failure, Fate};
 use serde_json::{Value, json};
 use tests::stream::numbered;
 use tests::{Answer, Api, Stream};
@@ -16,13 +16,13 @@ struct Broken {
 }
 
 impl Fate for Broken {
-    fn decide(&self, call: &CallInfo) -> Decision {
+    fn decide(&self, call: &CallInfo) -> Course {
         let writes = matches!(call.operation.as_str(), "PutItem" | "TransactWriteItems" | "UpdateItem");
         if !writes && self.only_writes {
-            return Decision::Proceed;
+            return Course::default();
         }
         let hit = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if hit { self.decision } else { Decision::Proceed }
+        if hit { self.decision.into() } else { Course::default() }
     }
 }
 

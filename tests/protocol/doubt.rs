@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use embedded::{CallInfo, Decision, Failure, Fate, Fault, FaultKind};
+use embedded::{CallInfo, Course, Decision, Failure, Fate, Fault, FaultKind};
 use ledger::{ApiKey, ApiKeyState, Error, Ledger, SeekTo, StartFrom};
 use platform::api_key::Token;
 
@@ -21,11 +21,12 @@ impl InOrder {
 }
 
 impl Fate for InOrder {
-    fn decide(&self, call: &CallInfo) -> Decision {
+    fn decide(&self, call: &CallInfo) -> Course {
         if call.operation != self.0 {
-            return Decision::Proceed;
+            return Course::default();
         }
-        self.1.lock().expect("nobody panics here").pop_front().unwrap_or(Decision::Before(Failure::Throttled))
+        let next = self.1.lock().expect("nobody panics here").pop_front();
+        next.unwrap_or(Decision::Before(Failure::Throttled)).into()
     }
 }
 

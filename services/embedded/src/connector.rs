@@ -1,7 +1,7 @@
 //! The HTTP connector of the SDK client: requests go in, answers come out, and nothing leaves the process.
 //!
-//! A call runs to its end while its future is created. So an effect never depends on somebody waiting for the answer,
-//! and paused time cannot pass in the middle of it.
+//! A call runs to its end while its future is created, unless a [`Fate`](crate::Fate) sends it on a longer way; then it
+//! travels by itself. So an effect never depends on somebody waiting for the answer.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -12,9 +12,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::oneshot;
 
 use crate::answer::Answer;
-use crate::engine::Engine;
+use crate::engine::{Engine, WatchedCall};
 
 /// Names the operation, after the version of the API.
 const TARGET_HEADER: &str = "x-amz-target";
@@ -30,8 +31,38 @@ impl HttpConnector for Engine {
         let target = request.headers().get(TARGET_HEADER).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
-        let answer = without_holding_up_others(|| self.answer(operation, body));
-        HttpConnectorFuture::ready(answer.and_then(respond))
+        let Some(watched) = self.watch(operation, body) else {
+            let answer = without_holding_up_others(|| self.run(operation, body));
+            return HttpConnectorFuture::ready(respond(answer));
+        };
+        if !watched.course.is_immediate() {
+            return self.travel(watched);
+        }
+        match without_holding_up_others(|| self.perform(&watched)) {
+            Some(answer) => HttpConnectorFuture::ready(answer.and_then(respond)),
+            None => HttpConnectorFuture::new(std::future::pending()),
+        }
+    }
+}
+
+impl Engine {
+    /// A call that takes time. It is on its way whether or not its caller lives to hear of it.
+    fn travel(&self, watched: WatchedCall) -> HttpConnectorFuture {
+        let (engine, (tell, told)) = (self.clone(), oneshot::channel());
+        tokio::spawn(async move {
+            engine.clock().sleep(watched.course.reaches_ms).await;
+            let answer = engine.perform(&watched);
+            engine.clock().sleep(watched.course.returns_ms).await;
+            engine.reveal(&watched);
+            // Nobody may be there any more.
+            answer.map(|answer| tell.send(answer).ok());
+        });
+        HttpConnectorFuture::new(async move {
+            match told.await {
+                Ok(answer) => answer.and_then(respond),
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -11,24 +11,42 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::call::{Call, CallInfo, ask_for_capacity};
-use crate::fault::{Decision, Failure, Fate, Fault, InjectedFaults};
-use crate::{client, operations};
+use crate::fault::{Course, Decision, Failure, Fate, Fault, InjectedFaults};
+use crate::pages::Unseen;
+use crate::replica::Replica;
+use crate::{client, operations, pages};
 
 /// How SQLite says that the disk is full.
 const DISK_FULL: &str = "database or disk is full";
 
 /// An embedded DynamoDB. Cloning shares it.
 #[derive(Clone)]
-pub struct Engine(Arc<Inside>);
+pub struct Engine {
+    inside: Arc<Inside>,
+    /// Decides about the calls of this handle; without one, what [`Engine::set_fate`] set does.
+    fate: Option<Arc<dyn Fate>>,
+}
 
 struct Inside {
     database: Database,
+    clock: Arc<EngineClock>,
     injected: InjectedFaults,
     fate: Mutex<Option<Arc<dyn Fate>>>,
     fired: AtomicUsize,
     /// `None` while nobody records.
     calls: Mutex<Option<Vec<Call>>>,
+    /// `None` where every read is strongly consistent anyway.
+    replica: Option<Mutex<Replica>>,
+    unseen: Mutex<Unseen>,
     disk_is_full: AtomicBool,
+}
+
+/// A call of somebody who wants to know what becomes of it.
+pub(crate) struct WatchedCall {
+    pub(crate) call: CallInfo,
+    pub(crate) course: Course,
+    request: Value,
+    fate: Option<Arc<dyn Fate>>,
 }
 
 impl Engine {
@@ -38,8 +56,29 @@ impl Engine {
     /// When SQLite cannot open a database in memory, which only a machine without memory does.
     #[must_use]
     pub fn memory(clock: &Clock) -> Self {
+        Self::in_memory(clock, None)
+    }
+
+    /// The same, where a read that does not ask for strong consistency may be answered by a replica that lags, as a
+    /// [`Fate`] decides. It remembers every write.
+    ///
+    /// # Panics
+    /// As [`Engine::memory`].
+    #[must_use]
+    pub fn replicated(clock: &Clock) -> Self {
+        Self::in_memory(clock, Some(Mutex::default()))
+    }
+
+    fn in_memory(clock: &Clock, replica: Option<Mutex<Replica>>) -> Self {
         let clock = Arc::new(EngineClock(clock.clone()));
-        Self::new(Database::memory_with_clock(clock).expect("SQLite opens a database in memory"))
+        let database = Database::memory_with_clock(clock.clone()).expect("SQLite opens a database in memory");
+        Self::new(database, clock, replica)
+    }
+
+    /// The same engine, for a caller whose calls meet their own fate.
+    #[must_use]
+    pub fn under(&self, fate: Arc<dyn Fate>) -> Self {
+        Self { fate: Some(fate), ..self.clone() }
     }
 
     /// An engine on a file, which is created when it is absent. A write is on the disk before it is answered. Items
@@ -51,7 +90,7 @@ impl Engine {
         // SQLite reads some relative names as something else than a file.
         let file = std::path::absolute(file)?;
         let name = file.to_str().ok_or("the name of the database file is not UTF-8")?;
-        Ok(Self::new(Database::new(name)?))
+        Ok(Self::new(Database::new(name)?, Arc::new(EngineClock(Clock::system())), None))
     }
 
     /// A new client of this engine, with the settings that every client of the table has.
@@ -66,109 +105,150 @@ impl Engine {
     /// # Errors
     /// When the database cannot be read or written.
     pub fn sweep_expired(&self) -> Result<usize, Cause> {
-        Ok(self.0.database.sweep_ttl()?)
+        Ok(self.inside.database.sweep_ttl()?)
     }
 
     /// Begins to record calls, from none.
     pub fn record(&self) {
-        *lock(&self.0.calls) = Some(Vec::new());
+        *lock(&self.inside.calls) = Some(Vec::new());
     }
 
     /// The calls since [`Engine::record`] or since they were last taken.
     #[must_use]
     pub fn take_calls(&self) -> Vec<Call> {
-        lock(&self.0.calls).as_mut().map(std::mem::take).unwrap_or_default()
+        lock(&self.inside.calls).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Lets calls fail. Several faults are used up in the order they were injected.
     pub fn inject(&self, fault: Fault) {
-        self.0.injected.add(fault);
+        self.inside.injected.add(fault);
     }
 
     /// Lets `fate` decide about each call that no injected fault takes.
     pub fn set_fate(&self, fate: impl Fate + 'static) {
-        *lock(&self.0.fate) = Some(Arc::new(fate));
+        *lock(&self.inside.fate) = Some(Arc::new(fate));
     }
 
     /// How many calls were made to fail so far.
     #[must_use]
     pub fn fired(&self) -> usize {
-        self.0.fired.load(Ordering::SeqCst)
+        self.inside.fired.load(Ordering::SeqCst)
     }
 
-    fn new(database: Database) -> Self {
-        Self(Arc::new(Inside {
+    fn new(database: Database, clock: Arc<EngineClock>, replica: Option<Mutex<Replica>>) -> Self {
+        let inside = Inside {
             database,
+            clock,
             injected: InjectedFaults::default(),
             fate: Mutex::default(),
             fired: AtomicUsize::default(),
             calls: Mutex::default(),
+            replica,
+            unseen: Mutex::default(),
             disk_is_full: AtomicBool::default(),
-        }))
+        };
+        Self { inside: Arc::new(inside), fate: None }
     }
 
-    /// Answers one attempt of the SDK.
-    pub(crate) fn answer(&self, operation: &str, body: &[u8]) -> Result<Answer, ConnectorError> {
-        if !self.is_watched() {
-            return Ok(self.run(operation, body));
+    /// What this engine takes the time from.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inside.clock.0
+    }
+
+    /// Looks at one attempt of the SDK; `None` when nobody wants to know, as on the local server's hot path.
+    pub(crate) fn watch(&self, operation: &str, body: &[u8]) -> Option<WatchedCall> {
+        let fate = self.fate.clone().or_else(|| lock(&self.inside.fate).clone());
+        if fate.is_none() && !self.inside.injected.are_armed() && lock(&self.inside.calls).is_none() {
+            return None;
         }
         let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
         let call = CallInfo::read(operation, &request);
-        if lock(&self.0.calls).is_some() {
+        if lock(&self.inside.calls).is_some() {
             ask_for_capacity(operation, &mut request);
         }
-        let body = request.to_string();
-        let answer = match self.decide(&call) {
-            Decision::Proceed => Ok(self.run(operation, body.as_bytes())),
-            Decision::Before(failure) => self.fail(failure, &call),
+        let injected = self.inside.injected.decide(&call).map(Course::from);
+        let course = injected.or_else(|| fate.as_ref().map(|fate| fate.decide(&call))).unwrap_or_default();
+        Some(WatchedCall { call, course, request, fate })
+    }
+
+    /// Does what was decided about a call. `None` when its caller hears nothing, ever.
+    pub(crate) fn perform(&self, watched: &WatchedCall) -> Option<Result<Answer, ConnectorError>> {
+        let (call, course) = (&watched.call, &watched.course);
+        let answer = match course.decision {
+            Decision::Proceed => Some(Ok(self.take_effect(watched))),
+            Decision::Before(failure) => self.fail(failure, call),
             Decision::After(failure) => {
-                self.run(operation, body.as_bytes());
-                self.fail(failure, &call)
+                self.take_effect(watched);
+                self.fail(failure, call)
             }
         };
-        if let Some(calls) = lock(&self.0.calls).as_mut() {
-            calls.push(call.answered(answer.as_ref().ok()));
+        if let Some(calls) = lock(&self.inside.calls).as_mut() {
+            calls.push(call.clone().answered(answer.as_ref().and_then(|answer| answer.as_ref().ok())));
         }
         answer
     }
 
-    /// Whether anybody wants to know what a call says; the local server's hot path does not.
-    fn is_watched(&self) -> bool {
-        self.0.injected.are_armed() || lock(&self.0.fate).is_some() || lock(&self.0.calls).is_some()
-    }
-
-    fn decide(&self, call: &CallInfo) -> Decision {
-        match self.0.injected.decide(call) {
-            Decision::Proceed => {
-                let fate = lock(&self.0.fate).clone();
-                fate.map_or(Decision::Proceed, |fate| fate.decide(call))
+    fn take_effect(&self, watched: &WatchedCall) -> Answer {
+        let WatchedCall { call, course, request, .. } = watched;
+        let mut request = request.clone();
+        let operation = call.operation.as_str();
+        let answer = match pages::begin(operation, &mut request, course.page) {
+            Some(empty) => empty,
+            None => {
+                let body = request.to_string().into_bytes();
+                let stale = course.staleness_ms > 0 && operations::reads_items(operation) && !call.consistent_read;
+                let answer = match &self.inside.replica {
+                    Some(replica) if stale => {
+                        let as_of = ledger::Timestamp(self.clock().now().0.saturating_sub(course.staleness_ms));
+                        lock(replica).answer(as_of, &self.inside.clock, operation, &body)
+                    }
+                    _ => self.run(operation, &body),
+                };
+                lock(&self.inside.unseen).hide_from(operation, answer)
             }
-            decided => decided,
+        };
+        if course.unseen_items > 0 && answer.status == 200 {
+            lock(&self.inside.unseen).hide(&request, course.unseen_items);
         }
+        if let Some(fate) = &watched.fate {
+            fate.dealt_with(call, answer.status);
+        }
+        answer
     }
 
-    fn fail(&self, failure: Failure, call: &CallInfo) -> Result<Answer, ConnectorError> {
-        self.0.fired.fetch_add(1, Ordering::SeqCst);
-        match failure {
+    /// Lets queries see what a transaction wrote.
+    pub(crate) fn reveal(&self, watched: &WatchedCall) {
+        lock(&self.inside.unseen).reveal(&watched.request);
+    }
+
+    fn fail(&self, failure: Failure, call: &CallInfo) -> Option<Result<Answer, ConnectorError>> {
+        self.inside.fired.fetch_add(1, Ordering::SeqCst);
+        Some(match failure {
             Failure::Throttled => Ok(Answer::throttled("an injected throttle")),
             Failure::ServerError => Ok(Answer::server_error("an injected fault")),
             Failure::TransactionConflict => Ok(Answer::transaction_conflict(call.transaction_items)),
             Failure::ConnectionReset => Err(ConnectorError::io("an injected connection reset".into())),
             Failure::Timeout => Err(ConnectorError::timeout("an injected loss of the answer".into())),
-        }
+            Failure::Silence => return None,
+        })
     }
 
-    fn run(&self, operation: &str, body: &[u8]) -> Answer {
-        match operations::run(&self.0.database, operation, body) {
+    pub(crate) fn run(&self, operation: &str, body: &[u8]) -> Answer {
+        match operations::run(&self.inside.database, operation, body) {
             Ok(answer) => {
-                if operations::writes_items(operation) && self.0.disk_is_full.swap(false, Ordering::Relaxed) {
+                if let Some(replica) = &self.inside.replica
+                    && !operations::reads_items(operation)
+                {
+                    lock(replica).keep(self.clock().now(), operation, body);
+                }
+                if operations::writes_items(operation) && self.inside.disk_is_full.swap(false, Ordering::Relaxed) {
                     tracing::info!("the disk that holds the data has space again, and writing goes on");
                 }
                 answer
             }
             Err(error) if error.status_code() == 500 && is_disk_full(&error) => {
                 // Said once, and not for each of the many requests that fail until somebody frees space.
-                if !self.0.disk_is_full.swap(true, Ordering::Relaxed) {
+                if !self.inside.disk_is_full.swap(true, Ordering::Relaxed) {
                     tracing::error!(
                         "the disk that holds the data is full: nothing can be written until space is freed on it; \
                          reading goes on, and no restart is needed"
@@ -199,7 +279,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Our clock, in the words of the engine.
-struct EngineClock(Clock);
+pub(crate) struct EngineClock(Clock);
 
 impl dynoxide::storage_backend::Clock for EngineClock {
     fn now_unix_secs(&self) -> u64 {

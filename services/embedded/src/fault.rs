@@ -1,8 +1,8 @@
 //! What goes wrong, and who decides it.
 //!
-//! A [`Fate`] looks at each call and decides whether it is answered, refused before its effect, or answered wrongly
-//! after it. [`Fault`]s are the simplest fate: the next so many matching calls fail in one way. A test
-//! may bring its own.
+//! A [`Fate`] looks at each call and decides its [`Course`]: whether it is answered, refused before its effect, or
+//! answered wrongly after it; when; and how much of the truth a read gets to see. [`Fault`]s are the simplest fate: the
+//! next so many matching calls fail in one way. A test may bring its own.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,13 +12,62 @@ use crate::operations;
 /// Decides what becomes of a call.
 pub trait Fate: Send + Sync {
     /// Called once for each call (each attempt of the SDK is one), before anything happens.
-    fn decide(&self, call: &CallInfo) -> Decision;
+    fn decide(&self, call: &CallInfo) -> Course;
+
+    /// Called when the store has dealt with a call, with the status of its answer, whether or not anybody will see that.
+    fn dealt_with(&self, call: &CallInfo, status: u16) {
+        let _ = (call, status);
+    }
+}
+
+/// The way of a call: to the store, and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// What becomes of it.
+    pub decision: Decision,
+    /// Milliseconds until it reaches the store. It has its effect then, whether or not anybody waits for it any more.
+    pub reaches_ms: u64,
+    /// Milliseconds from there until its caller hears of it.
+    pub returns_ms: u64,
+    /// How much of a query is answered at once.
+    pub page: Page,
+    /// How far a read that is not strongly consistent lags behind.
+    pub staleness_ms: u64,
+    /// The items of a transaction that queries do not see until it returns, one bit each: DynamoDB isolates queries from
+    /// transactions item by item only.
+    pub unseen_items: u128,
+}
+
+/// How much of a query is answered at once; the rest follows, as DynamoDB may always choose to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// As much as was asked for.
+    #[default]
+    Whole,
+    /// At most so many items.
+    Cut(u32),
+    /// Nothing, and where to go on.
+    Empty,
+}
+
+impl From<Decision> for Course {
+    fn from(decision: Decision) -> Self {
+        Self { decision, ..Self::default() }
+    }
+}
+
+impl Course {
+    /// Whether the caller has its answer without waiting.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.reaches_ms == 0 && self.returns_ms == 0
+    }
 }
 
 /// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Decision {
     /// It is answered as DynamoDB would.
+    #[default]
     Proceed,
     /// It fails and has no effect.
     Before(Failure),
@@ -35,8 +84,10 @@ pub enum Failure {
     ServerError,
     /// The connection breaks; the SDK repeats it.
     ConnectionReset,
-    /// No answer arrives in time; the SDK repeats it.
+    /// The transport gives up waiting for an answer; the SDK repeats it.
     Timeout,
+    /// No answer ever arrives; the SDK's own time limit ends it.
+    Silence,
     /// Another transaction holds an item; the SDK gives it to its caller.
     TransactionConflict,
 }
@@ -125,18 +176,17 @@ impl InjectedFaults {
         !self.faults().is_empty()
     }
 
-    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Fate for InjectedFaults {
-    fn decide(&self, call: &CallInfo) -> Decision {
+    /// What the first fault that matches does to a call.
+    pub(crate) fn decide(&self, call: &CallInfo) -> Option<Decision> {
         let mut faults = self.faults();
-        let Some(fault) = faults.iter_mut().find(|fault| fault.matches(call)) else { return Decision::Proceed };
+        let fault = faults.iter_mut().find(|fault| fault.matches(call))?;
         fault.remaining -= 1;
         let decision = fault.kind.decision();
         faults.retain(|fault| fault.remaining > 0);
-        decision
+        Some(decision)
+    }
+
+    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,8 @@
 //! server run; there is no socket and nothing is read from the machine. [`Engine::client`] gives the client.
 //!
 //! The engine is always consistent and never throttles. What production must survive is therefore added here: faults
-//! before and after the effect ([`Fault`], or any [`Fate`]), and a record of every call with what it cost ([`Call`]).
+//! before and after the effect, late effects, cut pages, torn and stale reads ([`Fault`], or any [`Fate`]), and a record
+//! of every call with what it cost ([`Call`]).
 //!
 //! It is never part of a Lambda. The shape of the table belongs to `ledger`.
 
@@ -16,7 +17,9 @@ mod connector;
 mod engine;
 mod fault;
 mod operations;
+mod pages;
+mod replica;
 
 pub use call::{Call, CallInfo};
 pub use engine::{Engine, is_disk_full};
-pub use fault::{Decision, Failure, Fate, Fault, FaultKind};
+pub use fault::{Course, Decision, Failure, Fate, Fault, FaultKind, Page};

@@ -54,9 +54,14 @@ pub(crate) fn writes_items(operation: &str) -> bool {
     matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems")
 }
 
+/// Whether the operation reads items.
+pub(crate) fn reads_items(operation: &str) -> bool {
+    matches!(operation, "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems")
+}
+
 /// Whether the operation reports what it consumed.
 pub(crate) fn reports_capacity(operation: &str) -> bool {
-    writes_items(operation) || matches!(operation, "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems")
+    writes_items(operation) || reads_items(operation)
 }
 
 /// The engine's deserialisers speak through serde: they mark whose error it is, and serde adds where in the text it was.

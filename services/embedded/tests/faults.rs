@@ -5,7 +5,7 @@ mod helpers;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use embedded::{CallInfo, Decision, Failure, Fate, Fault, FaultKind};
+use embedded::{CallInfo, Course, Decision, Failure, Fate, Fault, FaultKind};
 use helpers::{TABLE, body, engine, put, text};
 use ledger::table;
 
@@ -102,10 +102,10 @@ async fn a_conflict_with_a_transaction_is_not_repeated_by_the_sdk() {
 async fn a_fate_decides_about_what_no_fault_takes() {
     struct ThrottleQueries;
     impl Fate for ThrottleQueries {
-        fn decide(&self, call: &CallInfo) -> Decision {
+        fn decide(&self, call: &CallInfo) -> Course {
             match call.operation.as_str() {
-                "Query" if call.consistent_read => Decision::Before(Failure::Throttled),
-                _ => Decision::Proceed,
+                "Query" if call.consistent_read => Decision::Before(Failure::Throttled).into(),
+                _ => Course::default(),
             }
         }
     }

@@ -62,8 +62,16 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<AtomicU64>),
-    /// Starts at a given time and follows tokio's clock, which a simulation pauses and advances.
-    Simulated(Timestamp, tokio::time::Instant),
+    Simulated(Simulated),
+}
+
+/// Follows tokio's clock, which a simulation pauses, and leaps when it is told to.
+#[derive(Clone, Debug)]
+struct Simulated {
+    start: Timestamp,
+    origin: tokio::time::Instant,
+    /// Milliseconds that were leapt over, by all clocks of a simulation at once.
+    leapt: Arc<AtomicU64>,
 }
 
 impl Clock {
@@ -79,10 +87,23 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicU64::new(start.0))))
     }
 
-    /// A clock that starts at `start` and runs with tokio's time, paused time included.
+    /// A clock that starts at `start` and runs with tokio's time, paused time included. [`Clock::advance`] makes it leap
+    /// as wall time does for whoever was frozen: no pause ends earlier for it.
     #[must_use]
     pub fn simulated(start: Timestamp) -> Self {
-        Self(Source::Simulated(start, tokio::time::Instant::now()))
+        Self(Source::Simulated(Simulated { start, origin: tokio::time::Instant::now(), leapt: Arc::default() }))
+    }
+
+    /// The clock of another machine in the same simulation, which goes ahead by so many milliseconds or, below zero,
+    /// behind.
+    ///
+    /// # Panics
+    /// On any other clock.
+    #[must_use]
+    pub fn skewed(&self, milliseconds: i64) -> Self {
+        let Source::Simulated(simulated) = &self.0 else { panic!("only a simulated clock has others beside it") };
+        let start = Timestamp(simulated.start.0.saturating_add_signed(milliseconds));
+        Self(Source::Simulated(Simulated { start, ..simulated.clone() }))
     }
 
     /// The time now.
@@ -94,19 +115,24 @@ impl Clock {
                 Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
             }
             Source::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
-            Source::Simulated(start, origin) => {
-                start.plus(u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+            Source::Simulated(Simulated { start, origin, leapt }) => {
+                let elapsed = u64::try_from(origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+                start.plus(elapsed).plus(leapt.load(Ordering::SeqCst))
             }
         }
     }
 
-    /// Moves a manual clock forward.
+    /// Moves a manual clock forward, or all clocks of a simulation.
     ///
     /// # Panics
-    /// On any other clock: only a test may move time.
+    /// On the machine's clock: only a test may move time.
     pub fn advance(&self, milliseconds: u64) {
-        let Source::Manual(now) = &self.0 else { panic!("only a manual clock can be moved") };
-        now.fetch_add(milliseconds, Ordering::SeqCst);
+        match &self.0 {
+            Source::System => panic!("the machine's clock cannot be moved"),
+            Source::Manual(now) | Source::Simulated(Simulated { leapt: now, .. }) => {
+                now.fetch_add(milliseconds, Ordering::SeqCst);
+            }
+        }
     }
 
     /// Waits. On a manual clock nothing else moves time, so it advances by the pause and only yields.
