@@ -7,4 +7,5 @@ mod cost;
 mod doubt;
 mod faults;
 mod life;
+mod races;
 mod world;

@@ -77,7 +77,13 @@ fn seek() -> Route {
         .needs(Action::SubscriptionAdmin)
         .accepts::<wire::Seek>()
         .answers::<wire::Subscription>(200, "The subscription, in its next generation")
-        .problems(&[Code::InvalidCursor, Code::StreamRecreated, Code::CommitBeyondTail, Code::OutcomeUnknown])
+        .problems(&[
+            Code::InvalidCursor,
+            Code::StreamRecreated,
+            Code::CommitBeyondTail,
+            Code::HeadLost,
+            Code::OutcomeUnknown,
+        ])
         .handled_by(handlers::seek)
 }
 

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::cursor::Payload;
 use crate::model::{Phase, Position, Progress, Record};
+use crate::planted::{Bug, is_planted};
 use crate::poll::Found;
 use crate::store::{Store, StreamItem};
 
@@ -21,7 +22,7 @@ impl Ledger {
     /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.
     pub(crate) async fn snapshot_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
         let now = self.clock.now();
-        let progress = if payload.progress.positions.is_empty() {
+        let mut progress = if payload.progress.positions.is_empty() {
             self.begin_bootstrap(stream).await?
         } else {
             payload.progress.clone()
@@ -46,6 +47,12 @@ impl Ledger {
         } else {
             Phase::Snapshot { partition, after, targets }
         };
+        if is_planted(Bug::WatermarkAfterTheScan) {
+            for ended in stream.partitions().take(usize::from(partition)) {
+                let watermark = self.store.partition(&ended).await?.watermark;
+                progress.positions[usize::from(ended.partition)] = watermark;
+            }
+        }
         let lag = self.lag_of(stream, &progress).await?;
         let progress = Progress { phase, positions: progress.positions }.settled();
         Ok(self.event_page(stream, payload, Found { records, progress, caught_up: false, lag }, now))
@@ -75,7 +82,8 @@ impl Ledger {
         let page = self.store.query(&Store::compacted_after(&partition, scan.after), wanted, None).await?;
         for attributes in &page.items {
             let item = Store::read_compacted(attributes, partition.partition)?;
-            let shown = item.slot < watermark.slot && item.record.event.data.is_some();
+            let due = item.slot < watermark.slot || is_planted(Bug::WatermarkAfterTheScan);
+            let shown = due && item.record.event.data.is_some();
             if shown {
                 scan.bytes += item.record.event.payload_bytes();
                 if scan.bytes > limits::PAGE_BYTES && !scan.records.is_empty() {

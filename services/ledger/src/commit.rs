@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::Cursor;
 use crate::model::{Progress, StreamName, SubscriptionName};
+use crate::planted::{Bug, is_planted};
 use crate::poll::check_use;
 use crate::store::{KnownCommit, Outcome, SubscriptionItem};
 
@@ -28,8 +29,14 @@ impl Ledger {
         loop {
             let honest = Error::after_doubt(doubtful);
             let item = self.subscription(&stream, subscription).await.map_err(honest)?;
-            check_use(&payload, subscription, item.generation)?;
-            let joined = item.progress.join(&payload.progress);
+            let use_fits = check_use(&payload, subscription, item.generation);
+            if !is_planted(Bug::CommitsIgnoreSeeks) {
+                use_fits?;
+            }
+            let joined = match is_planted(Bug::CommitsReplace) {
+                true => payload.progress.clone(),
+                false => item.progress.join(&payload.progress),
+            };
             let lag = self.lag_of(&stream, &joined).await.map_err(honest)?;
             if joined == item.progress {
                 // After an attempt whose reply was lost, it is most likely that attempt which is found here.

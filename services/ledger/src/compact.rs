@@ -13,6 +13,7 @@ use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::{EventKey, Position, Record, StreamName};
+use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store};
 
 /// Items of one page of the log.
@@ -57,6 +58,9 @@ impl Ledger {
                 return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
             };
             let now = self.clock.now();
+            if is_planted(Bug::WatermarkBeforeThePuts) {
+                self.store.advance_watermark(partition, reached, now).await?;
+            }
             stream::iter(round.latest)
                 .map(|(key, (slot, record))| async move {
                     // A refused put is fine: someone newer was there.
@@ -83,7 +87,10 @@ impl Ledger {
             let page = self.store.query(&query, PAGE_ITEMS, start).await?;
             for attributes in &page.items {
                 let batch = RecordBatch::read(attributes)?;
-                let expected = round.reached.unwrap_or(watermark);
+                let expected = match round.reached {
+                    Some(_) if is_planted(Bug::WatermarkPastAGap) => batch.start(),
+                    reached => reached.unwrap_or(watermark),
+                };
                 if batch.slot != expected.slot {
                     // Between slots that were read it is a torn read: the next round sees it. Right after the
                     // watermark something was deleted that never was compacted.

@@ -81,8 +81,8 @@ pub enum Error {
     /// The log was trimmed above the watermark, or expired there: an exact bootstrap is not possible now.
     #[error("compacted state is behind the retention of the log, so an exact bootstrap is not possible now")]
     CompactionGap,
-    /// A used partition has no head; a write could reuse offsets.
-    #[error("the head of a partition is missing, so nothing can be appended; an operator is needed")]
+    /// A used partition has no head; a write could reuse offsets, and no position can be checked.
+    #[error("the head of a partition is missing, so nobody knows where its log ends; an operator is needed")]
     HeadLost,
     /// Compaction stands still for so long that appended events might expire before they are compacted.
     #[error("compaction of this stream stands still, so publishing is paused; nothing was written")]

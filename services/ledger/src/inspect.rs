@@ -23,7 +23,7 @@ impl Ledger {
     /// What lies beyond progress.
     ///
     /// # Errors
-    /// `CommitBeyondTail` when it points where nothing was written yet, `Unavailable`.
+    /// `CommitBeyondTail` when it points where nothing was written yet, `HeadLost` when nobody knows, `Unavailable`.
     pub(crate) async fn lag_of(&self, stream: &StreamItem, progress: &Progress) -> Result<Lag> {
         let beyond = self.beyond(stream, progress).await?;
         if beyond.past_tail { Err(Error::CommitBeyondTail) } else { Ok(beyond.lag) }
@@ -37,7 +37,7 @@ impl Ledger {
         let look = async |(partition, position): (u16, &Position)| {
             let partition = stream.partition(partition);
             let tail_and_time = match self.store.head(&partition).await? {
-                None => (self.tail(&partition).await?, None),
+                None => (self.beginning(&partition).await?, None),
                 Some(head) if head.slot <= position.slot => (head.next(), Some(head)),
                 Some(head) => (head.next(), self.store.record_batch_from(&partition, position.slot).await?),
             };

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::model::cursor::{Cursor, CursorUse, Payload};
 use crate::model::{Incarnation, StreamName, SubscriptionName};
+use crate::planted::{Bug, is_planted};
 use crate::random::Randomness;
 use crate::store::{Store, StreamItem};
 use crate::turns::Turns;
@@ -18,7 +19,8 @@ use crate::turns::Turns;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether this process is the only one on its table. Then it hears of every change itself: waiting polls sleep
-    /// until they are woken, and a deleted name is free at once, because the only cache is dropped.
+    /// until they are woken, and a deleted name is free at once, because the only cache is dropped. And it deletes what
+    /// expired only after it has swept, so that however long it was away no head is lost.
     pub alone: bool,
 }
 
@@ -184,7 +186,7 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
 
 /// A clock that was set back makes nothing last longer.
 fn is_recent(read_at: Timestamp, now: Timestamp) -> bool {
-    read_at <= now && now.since(read_at) < limits::CACHE_MS
+    read_at <= now && now.since(read_at) < limits::CACHE_MS || is_planted(Bug::CachesNeverExpire)
 }
 
 impl<K, V> Default for Cache<K, V> {

@@ -20,6 +20,7 @@ pub mod limits;
 mod locate;
 mod log;
 pub mod model;
+pub mod planted;
 mod poll;
 mod publish;
 mod random;

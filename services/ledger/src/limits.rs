@@ -75,6 +75,9 @@ pub const NAME_REUSE_MS: u64 = 60_000;
 pub const RECEIPT_MS: u64 = 24 * HOUR_MS + 60_000;
 /// Between the logical expiry of a record batch and its physical deletion.
 pub const GRACE_MS: u64 = 7 * 24 * HOUR_MS;
+/// A head that time to live may delete within so long should have been kept by a sweep long ago, and is trusted no more:
+/// time to live deletes in no particular order, so newer record batches may be gone already.
+pub const HEAD_UNSAFE_MS: u64 = 24 * HOUR_MS;
 /// How long a tombstone stays in compacted state; longer than any bootstrap takes.
 pub const TOMBSTONE_MS: u64 = 7 * 24 * HOUR_MS;
 /// Age of the oldest uncompacted record batch at which publishing to its stream stops.
@@ -103,6 +106,8 @@ const _: () = {
     assert!(BODY_BYTES * 2 < STORE_TRANSACTION_BYTES);
     // One event of the largest size always fits a page.
     assert!(2 * DATA_BYTES < PAGE_BYTES && PAGE_BYTES < 6_000_000);
+    // A sweep has days to keep a head that expired.
+    assert!(HEAD_UNSAFE_MS < GRACE_MS / 2);
     // A stalled compactor is noticed long before anything uncompacted is deleted.
     assert!(COMPACTOR_STALLED_MS < GRACE_MS);
     // An idle position is checked well before everything after it can have expired.

@@ -12,12 +12,22 @@ use crate::store::{RecordBatch, StreamItem};
 
 impl Ledger {
     /// Where the next record of a partition will be.
+    ///
+    /// # Errors
+    /// `HeadLost` when it was used and nothing of it is left: then nobody knows. `Unavailable`.
     pub(crate) async fn tail(&self, partition: &PartitionId) -> Result<Position> {
         match self.store.head(partition).await? {
             Some(head) => Ok(head.next()),
-            // Nothing there: never written, or everything is gone but what the sweeper remembers.
-            None => Ok(self.store.partition(partition).await?.recorded_tail.unwrap_or(Position::START)),
+            None => self.beginning(partition).await,
         }
+    }
+
+    /// Where a partition without a head begins. It was never written, or its very first write is just not seen by queries
+    /// yet: DynamoDB may show a transaction to whoever asks for its items by key before it shows it to queries.
+    pub(crate) async fn beginning(&self, partition: &PartitionId) -> Result<Position> {
+        let begun = self.store.partition(partition).await?.used;
+        let lost = begun && self.store.record_batch(partition, 1).await?.is_none();
+        if lost { Err(Error::HeadLost) } else { Ok(Position::START) }
     }
 
     /// The oldest readable record of a partition; the tail when there is none.
@@ -58,13 +68,17 @@ impl Ledger {
 
     /// The first record batch that satisfies a condition which, once satisfied, holds for every later one.
     async fn first_where(&self, partition: &PartitionId, condition: impl Fn(&RecordBatch) -> bool) -> Result<Position> {
-        let Some(head) = self.store.head(partition).await? else { return self.tail(partition).await };
+        let Some(head) = self.store.head(partition).await? else { return self.beginning(partition).await };
         if !condition(&head) {
             return Ok(head.next());
         }
         let Some(first) = self.store.record_batch_from(partition, 1).await? else { return Ok(head.start()) };
         if condition(&first) {
             return Ok(first.start());
+        }
+        if first.slot >= head.slot {
+            // All that was there when the head was read is gone since: much time passed in between.
+            return Ok(first.next());
         }
         // `low` does not satisfy the condition, `high` does; a slot that is gone had expired.
         let (mut low, mut high) = (first.slot, head);

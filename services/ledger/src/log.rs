@@ -40,7 +40,7 @@ impl Ledger {
     /// one whose events all expired and are gone, or one from before the table was restored, so then the tail is asked.
     ///
     /// # Errors
-    /// `InvalidCursor` for a position beyond the tail.
+    /// `InvalidCursor` for a position beyond the tail, `HeadLost` when nobody knows the tail.
     pub(crate) async fn read_lane(
         &self,
         stream: &StreamItem,
@@ -82,18 +82,18 @@ impl Ledger {
             }
             items = (items * 4).min(1_000);
         }
-        let mut lane = reading.lane;
-        lane.complete = true;
         let old = now.since(verified_at) > limits::VERIFIED_MS;
-        if old && lane.records.is_empty() {
+        if old && reading.lane.records.is_empty() {
             let tail = self.tail(partition).await?;
             if tail.offset < position.offset {
                 return Err(Error::InvalidCursor);
             }
-            lane.lost_events = tail.offset - position.offset;
-            lane.start = tail;
+            if tail.offset > position.offset {
+                // It expired and is gone, or it was appended since the query: then nothing is lost.
+                return self.lost(stream, partition, position, now).await;
+            }
         }
-        Ok(lane)
+        Ok(Lane { complete: true, ..reading.lane })
     }
 
     /// Whether a slot that a query passed over was deleted. If not, the query was torn: DynamoDB may show a reader some

@@ -14,6 +14,7 @@ use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::{Event, KeyHash, Position};
+use crate::planted::{self, Bug, is_planted};
 use crate::store::body::{self, Body};
 use crate::store::{
     Attributes, Outcome, Pauses, Placement, Read, ReceiptItem, RecordBatch, Refusal, Store, StreamItem, Write,
@@ -139,7 +140,7 @@ impl Ledger {
         let batch_id = self.randomness.bytes();
         let mut pauses = Pauses::new();
         for _ in 0..limits::SLOT_RACES {
-            let heads = futures::future::try_join_all(layout.lanes.iter().map(|lane| self.read_head(&lane.id))).await?;
+            let heads = futures::future::try_join_all(layout.lanes.iter().map(|lane| self.read_head(lane))).await?;
             if let (Some(expected), [head]) = (request.expected_tail, heads.as_slice())
                 && head.next.offset != expected
             {
@@ -148,10 +149,16 @@ impl Ledger {
             let plan = self.plan(stream, request.idempotency, layout, &heads, batch_id);
             let placement = plan.placement;
             let refusals = match self.store.settle(plan.writes, deadline).await? {
-                Outcome::Applied => return Ok(published(&placement, &layout.partitions, false)),
+                Outcome::Applied => {
+                    if is_planted(Bug::ReceiptAfterTheBatch) {
+                        self.put_receipt(stream, request.idempotency, batch_id, &placement).await?;
+                    }
+                    return Ok(published(&placement, &layout.partitions, false));
+                }
                 Outcome::Refused { refusals, .. } => refusals,
             };
             match verdict(&plan.kinds, &refusals, batch_id)? {
+                Verdict::Ours if is_planted(Bug::FailedConditionIsAFailure) => return Err(Error::Contention),
                 Verdict::Ours => return Ok(published(&placement, &layout.partitions, false)),
                 Verdict::Lost => self.store.pause(&mut pauses).await,
                 Verdict::HeadLost => return Err(Error::HeadLost),
@@ -170,13 +177,19 @@ impl Ledger {
         Err(Error::Contention)
     }
 
-    async fn read_head(&self, partition: &PartitionId) -> Result<Head> {
-        let head = self.store.head(partition).await?;
-        Ok(head.map_or(Head { next: Position::START, accepted_at: Timestamp(0), empty: true }, |head| Head {
-            next: head.next(),
-            accepted_at: head.accepted_at,
-            empty: false,
-        }))
+    async fn read_head(&self, lane: &Lane) -> Result<Head> {
+        let records = lane.bodies.iter().map(|(_, count)| count).sum();
+        if let Some(next) = planted::reserved(&lane.id, lane.bodies.len() as u64, records) {
+            return Ok(Head { next, accepted_at: Timestamp(0), empty: next == Position::START });
+        }
+        let Some(head) = self.store.head(&lane.id).await? else {
+            return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true });
+        };
+        // A process that is alone deletes nothing before it has swept.
+        if !self.settings.alone && head.is_unsafe_head(self.clock.now()) && !is_planted(Bug::OffsetsBeginAgain) {
+            return Err(Error::HeadLost);
+        }
+        Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false })
     }
 
     /// The writes that append the request after these heads.
@@ -194,18 +207,20 @@ impl Ledger {
         for (lane, head) in layout.lanes.iter().zip(heads) {
             base_offsets.push((lane.id.partition, head.next.offset));
             let mut next = head.next;
+            // Times do not decrease along the slots, whatever the clocks of the writers say.
+            let accepted_at = now.max(head.accepted_at);
             for (body, count) in &lane.bodies {
                 let batch = RecordBatch {
                     slot: next.slot,
                     base_offset: next.offset,
                     count: *count,
-                    // Times do not decrease along the slots, whatever the clocks of the writers say.
-                    accepted_at: now.max(head.accepted_at),
+                    accepted_at,
                     batch_id,
                     body: Some(body.clone()),
+                    deletable_at: Some(accepted_at.plus(stream.retention_ms() + limits::GRACE_MS)),
                 };
                 next = batch.next();
-                writes.push(batch.put(&lane.id, stream.retention_ms()));
+                writes.push(batch.put(&lane.id));
                 kinds.push(Kind::RecordBatch);
             }
             if head.empty {
@@ -214,12 +229,26 @@ impl Ledger {
             }
         }
         let placement = Placement { keyless_partition: layout.keyless_partition, base_offsets };
-        if let Some(idempotency) = idempotency {
+        if let Some(idempotency) = idempotency.filter(|_| !is_planted(Bug::ReceiptAfterTheBatch)) {
             let receipt = ReceiptItem::new(idempotency, batch_id, placement.clone(), now);
             writes.push(receipt.put(stream.incarnation(), idempotency.key, now));
             kinds.push(Kind::Receipt);
         }
         Plan { writes, kinds, placement }
+    }
+
+    /// Puts a receipt by itself, as nobody should.
+    async fn put_receipt(
+        &self,
+        stream: &StreamItem,
+        idempotency: Option<Idempotency>,
+        batch_id: [u8; 16],
+        placement: &Placement,
+    ) -> Result<()> {
+        let (Some(idempotency), now) = (idempotency, self.clock.now()) else { return Ok(()) };
+        let receipt = ReceiptItem::new(idempotency, batch_id, placement.clone(), now);
+        self.store.settle_one(receipt.put(stream.incarnation(), idempotency.key, now)).await?;
+        Ok(())
     }
 }
 
@@ -262,7 +291,7 @@ fn verdict(kinds: &[Kind], refusals: &[Refusal], batch_id: [u8; 16]) -> Result<V
         })
     };
     let is_ours = |item: &Attributes| item.optional_bytes("batch_id") == Some(batch_id.as_slice());
-    if conditions().any(|(_, item)| item.is_some_and(is_ours)) {
+    if !is_planted(Bug::FailedConditionIsALostRace) && conditions().any(|(_, item)| item.is_some_and(is_ours)) {
         return Ok(Verdict::Ours);
     }
     if let Some((_, item)) = conditions().find(|(kind, _)| *kind == Kind::Receipt) {

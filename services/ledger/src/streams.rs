@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::{Incarnation, StreamName};
+use crate::planted::{Bug, is_planted};
 use crate::store::{Outcome, Store, StreamItem};
 
 impl Ledger {
@@ -23,7 +24,8 @@ impl Ledger {
                     }
                     None => return Err(Error::StreamExists),
                     Some(deleted_at) => {
-                        let free_at = deleted_at.plus(if self.settings.alone { 0 } else { limits::NAME_REUSE_MS });
+                        let at_once = self.settings.alone || is_planted(Bug::NamesAreFreeAtOnce);
+                        let free_at = deleted_at.plus(if at_once { 0 } else { limits::NAME_REUSE_MS });
                         if now < free_at {
                             return Err(Error::StreamDeleting { free_at, wait_ms: free_at.since(now) });
                         }
@@ -85,9 +87,10 @@ impl Ledger {
                 self.tail(&partition),
                 self.store.partition(&partition)
             )?;
-            // The head was read beside the tail, and may have moved past it meanwhile.
+            // They were read beside the tail, and may have moved past it meanwhile.
             let head = head.offset.min(tail.offset);
-            let watermark = if stream.stream.definition.compaction { item.watermark.offset } else { 0 };
+            let watermark =
+                if stream.stream.definition.compaction { item.watermark.offset.min(tail.offset) } else { 0 };
             Ok::<_, Error>(PartitionDescription { partition: partition.partition, head, tail: tail.offset, watermark })
         };
         let partitions = futures::future::try_join_all(stream.partitions().map(describe)).await?;

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
+use crate::planted::{Bug, is_planted};
 use crate::store::{Store, StreamItem};
 
 impl Ledger {
@@ -75,22 +76,27 @@ impl Ledger {
         }
     }
 
-    /// Records the head, and when it expired reduces it to a stub that stays: else a writer would begin again at slot 1.
+    /// Reduces an expired head to a stub that stays: else a writer would begin again at slot 1.
     async fn keep_head(&self, stream: &StreamItem, partition: &PartitionId) -> Result<()> {
-        let Some(mut head) = self.store.head(partition).await? else { return Ok(()) };
-        let item = self.store.partition(partition).await?;
-        let now = self.clock.now();
-        let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
-        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at, now) {
-            self.store.reduce_to_stub(partition, &head).await?;
-            head.body = None;
+        let Some(head) = self.store.head(partition).await? else { return Ok(()) };
+        if is_planted(Bug::OffsetsBeginAgain) {
+            return Ok(());
         }
+        let now = self.clock.now();
+        if !self.settings.alone && head.is_unsafe_head(now) {
+            return Err(Error::HeadLost);
+        }
+        let item = self.store.partition(partition).await?;
         if let Some(stub) = item.stub.filter(|stub| *stub < head.slot) {
             // There is a newer head, so the stub may go; until now it had no time to live.
             self.store.expire_stub(partition, stub, now).await?;
+            self.store.forget_stub(partition, stub).await?;
         }
-        if item.recorded_tail != Some(head.next()) || (head.body.is_none() && item.stub.is_none()) {
-            self.store.record_head(partition, &head).await?;
+        let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
+        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at, now) {
+            // Noted first, so that no stub is ever left without a note.
+            self.store.note_stub(partition, head.slot).await?;
+            self.store.reduce_to_stub(partition, &head).await?;
         }
         Ok(())
     }

@@ -18,7 +18,13 @@ fn read_events() -> Route {
         .needs(Action::Poll)
         .asks::<wire::EventsQuery>()
         .answers::<wire::Events>(200, "Events, and the cursor to go on with")
-        .problems(&[Code::InvalidCursor, Code::PositionExpired, Code::StreamRecreated, Code::CompactionGap])
+        .problems(&[
+            Code::InvalidCursor,
+            Code::PositionExpired,
+            Code::StreamRecreated,
+            Code::CompactionGap,
+            Code::HeadLost,
+        ])
         .handled_by(handlers::read_events)
 }
 
@@ -34,6 +40,7 @@ fn poll() -> Route {
             Code::PositionExpired,
             Code::StreamRecreated,
             Code::CompactionGap,
+            Code::HeadLost,
         ])
         .handled_by(handlers::poll)
 }
@@ -49,6 +56,7 @@ fn commit() -> Route {
             Code::GenerationMismatch,
             Code::StreamRecreated,
             Code::CommitBeyondTail,
+            Code::HeadLost,
             Code::OutcomeUnknown,
         ])
         .handled_by(handlers::commit)

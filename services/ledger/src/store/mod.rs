@@ -23,6 +23,7 @@ pub(crate) use write::{Outcome, Pauses, Write};
 
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::planted::{Bug, is_planted};
 use crate::random::Randomness;
 use crate::table::{PARTITION_KEY, SORT_KEY};
 
@@ -62,6 +63,13 @@ pub(crate) struct Query {
     pub(crate) descending: bool,
 }
 
+impl Query {
+    fn is_to_be_stale(&self) -> bool {
+        (self.descending && is_planted(Bug::StaleHeads))
+            || (self.partition_key.starts_with("COMPACT#") && is_planted(Bug::StaleSnapshots))
+    }
+}
+
 impl Store {
     pub(crate) fn new(client: Client, table: String, clock: Clock, randomness: Randomness) -> Self {
         Self { client, table, clock, randomness }
@@ -93,7 +101,7 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            .consistent_read(true)
+            .consistent_read(!query.is_to_be_stale())
             .scan_index_forward(!query.descending)
             .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
@@ -112,7 +120,9 @@ impl Store {
                 .expression_attribute_values(":last", AttributeValue::S(last.clone())),
         };
         let answer = request.send().await.map_err(failure::read)?;
-        Ok(QueryPage { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+        let items = answer.items.unwrap_or_default();
+        let end = items.is_empty() && is_planted(Bug::EmptyPageIsTheEnd);
+        Ok(QueryPage { items, next: answer.last_evaluated_key.filter(|_| !end) })
     }
 
     /// Reads the first item of a query, however many empty pages come before it.

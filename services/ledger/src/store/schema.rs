@@ -5,6 +5,7 @@
 
 use crate::answers::PartitionId;
 use crate::model::{EventKey, Incarnation, KeyHash, StreamName, SubscriptionName};
+use crate::planted::{Bug, is_planted};
 
 /// The partition key that all streams' definitions share, so that one Query lists them.
 pub(crate) const STREAMS: &str = "STREAMS";
@@ -20,7 +21,7 @@ pub(crate) enum Key<'a> {
     Deleted(Incarnation),
     /// `LOG#<incarnation>#<partition>` / `SEQ#<slot>`: one record batch.
     RecordBatch(&'a PartitionId, u64),
-    /// `STREAM#<incarnation>` / `PART#<partition>`: watermark, used mark, recorded head.
+    /// `STREAM#<incarnation>` / `PART#<partition>`: watermark, used mark, stub.
     Partition(&'a PartitionId),
     /// `STREAM#<incarnation>` / `SUB#<subscription>`: a subscription with all of its positions.
     Subscription(Incarnation, &'a SubscriptionName),
@@ -68,17 +69,22 @@ pub(crate) const SUBSCRIPTION: &str = "SUB#";
 
 /// `PK` of a partition's record batches.
 pub(crate) fn log(partition: &PartitionId) -> String {
-    format!("LOG#{}#{}", partition.incarnation, partition.partition)
+    format!("LOG#{}#{}", life(partition.incarnation), partition.partition)
 }
 
 /// `PK` of a partition's compacted state.
 pub(crate) fn compacted(partition: &PartitionId) -> String {
-    format!("COMPACT#{}#{}", partition.incarnation, partition.partition)
+    format!("COMPACT#{}#{}", life(partition.incarnation), partition.partition)
 }
 
 /// `PK` of what belongs to a life of a stream as a whole.
 pub(crate) fn stream(incarnation: Incarnation) -> String {
-    format!("STREAM#{incarnation}")
+    format!("STREAM#{}", life(incarnation))
+}
+
+/// What stands for a life of a stream in the keys of its items.
+fn life(incarnation: Incarnation) -> Incarnation {
+    if is_planted(Bug::KeysWithoutIncarnation) { Incarnation([0; 16]) } else { incarnation }
 }
 
 /// `SK` of a record batch.

@@ -14,6 +14,7 @@ use super::schema::Key;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, ensure};
 use crate::limits;
+use crate::planted::{Bug, is_planted};
 
 /// What became of a request to write.
 #[derive(Debug)]
@@ -169,6 +170,10 @@ impl Store {
                 Attempt::Misbuilt(cause) => return Err(Error::OutcomeUnknown(cause)),
                 Attempt::Conflicted(refusals, cause) => (cause, Some(refusals)),
                 Attempt::NotApplied(cause) => (cause, None),
+                Attempt::Unknown(_) if is_planted(Bug::MovesOnAfterUnknown) => {
+                    let refusals = writes.iter().map(|_| Refusal::Condition(None)).collect();
+                    return Ok(Outcome::Refused { refusals, doubtful: true });
+                }
                 Attempt::Unknown(cause) => {
                     unknown = Some(cause);
                     ("the outcome of an attempt is unknown".into(), None)
@@ -177,6 +182,7 @@ impl Store {
             let pause = pauses.next(self);
             if self.clock.now().plus(pause) >= deadline {
                 return match (unknown, conflict) {
+                    (Some(cause), _) if is_planted(Bug::UnknownIsCalledNone) => Err(Error::Unavailable(cause)),
                     (Some(cause), _) => Err(Error::OutcomeUnknown(cause)),
                     (None, Some(refusals)) => Ok(Outcome::Refused { refusals, doubtful: false }),
                     (None, None) => Err(Error::Unavailable(cause)),
@@ -209,6 +215,19 @@ impl Store {
     async fn attempt(&self, writes: &[Write], token: &str) -> Attempt {
         if let [write] = writes {
             return write.clone().attempt(&self.client, &self.table).await;
+        }
+        if is_planted(Bug::TransactionsAreSplit) {
+            for write in writes {
+                match write.clone().attempt(&self.client, &self.table).await {
+                    Attempt::Applied => {}
+                    Attempt::Refused(mut refusals) => {
+                        refusals.resize_with(writes.len(), || Refusal::None);
+                        return Attempt::Refused(refusals);
+                    }
+                    other => return other,
+                }
+            }
+            return Attempt::Applied;
         }
         let actions = writes.iter().map(|write| write.clone().action(&self.table)).collect();
         let answer = self

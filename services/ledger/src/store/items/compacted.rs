@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Result, ensure};
 use crate::limits;
 use crate::model::{EventKey, KeyHash, Record};
+use crate::planted::{Bug, is_planted};
 use crate::store::item::unreadable;
 
 /// A record as compacted state keeps it.
@@ -56,8 +57,17 @@ impl Store {
             .with("body", packed(&Body::encode(std::slice::from_ref(&record.event))));
         let tombstone = record.event.data.is_none();
         let item = if tombstone { item.expiring(now.plus(limits::TOMBSTONE_MS)) } else { item };
-        let write = Write::put(item).when("attribute_not_exists(PK) OR slot < :slot").value(":slot", slot);
-        self.settle_one(write).await
+        let write = if tombstone && is_planted(Bug::TombstonesAreDeleted) {
+            Write::delete(Key::Compacted(partition, KeyHash::of(key), key))
+        } else {
+            Write::put(item)
+        };
+        let guard = if is_planted(Bug::LastCompactorWins) {
+            "attribute_not_exists(PK) OR slot < :slot OR slot >= :slot"
+        } else {
+            "attribute_not_exists(PK) OR slot < :slot"
+        };
+        self.settle_one(write.when(guard).value(":slot", slot)).await
     }
 
     /// The latest record of a key, tombstones included.

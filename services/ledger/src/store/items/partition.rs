@@ -1,41 +1,38 @@
-//! What is known of a partition beside its log: how far it is compacted, whether it was ever written, and the last head
-//! that the sweeper saw.
+//! What is known of a partition beside its log: whether it was ever written, how far it is compacted, and which slot the
+//! sweeper reduced to a stub.
 
 use super::super::schema::Key;
 use super::super::{Attributes, Outcome, Read, Store, Write};
-use super::RecordBatch;
 use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::Position;
+use crate::planted::{Bug, is_planted};
 
 /// A partition's item; all absent before the first write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionItem {
+    /// Whether anything was ever written to it.
+    pub(crate) used: bool,
     /// Whether its stream is compacted; known since the first write. So the compactor, which hears of a partition and
     /// not of its stream, leaves alone what is not to be compacted, and what was collected.
     pub(crate) compaction: bool,
     /// Everything before this is in compacted state.
     pub(crate) watermark: Position,
-    /// Where the next record batch belonged when the sweeper last looked.
-    pub(crate) recorded_tail: Option<Position>,
-    /// The slot that the sweeper reduced to a stub.
+    /// The slot that the sweeper reduced to a stub, or was about to.
     pub(crate) stub: Option<u64>,
 }
 
 impl PartitionItem {
-    const NEW: Self = Self { compaction: false, watermark: Position::START, recorded_tail: None, stub: None };
+    const NEW: Self = Self { used: false, compaction: false, watermark: Position::START, stub: None };
 
     fn read(attributes: &Attributes) -> Result<Self> {
-        let position = |slot, offset| -> Result<Option<Position>> {
-            let slot = attributes.optional_number(slot)?;
-            let offset = attributes.optional_number(offset)?;
-            Ok(slot.zip(offset).map(|(slot, offset)| Position { slot, offset }))
-        };
+        let slot = attributes.optional_number("watermark_slot")?;
+        let watermark = slot.zip(attributes.optional_number("watermark_offset")?);
         Ok(Self {
+            used: attributes.flag("used"),
             compaction: attributes.flag("compaction"),
-            watermark: position("watermark_slot", "watermark_offset")?.unwrap_or(Position::START),
-            recorded_tail: position("tail_slot", "tail_offset")?,
+            watermark: watermark.map_or(Position::START, |(slot, offset)| Position { slot, offset }),
             stub: attributes.optional_number("stub_slot")?,
         })
     }
@@ -51,7 +48,11 @@ impl Store {
     /// Marks a partition as used; refused when it already is. Part of the write of its first slot.
     pub(crate) fn use_partition(partition: &PartitionId, compaction: bool) -> Write {
         Write::update(Key::Partition(partition), "SET used = :used, compaction = :compaction")
-            .when("attribute_not_exists(used)")
+            .when(if is_planted(Bug::OffsetsBeginAgain) {
+                "attribute_not_exists(no_such)"
+            } else {
+                "attribute_not_exists(used)"
+            })
             .value(":used", true)
             .value(":compaction", compaction)
     }
@@ -74,19 +75,19 @@ impl Store {
         self.settle_one(write).await
     }
 
-    /// Remembers the head, and whether it is a stub.
-    pub(crate) async fn record_head(&self, partition: &PartitionId, head: &RecordBatch) -> Result<()> {
-        let expression = if head.body.is_none() {
-            "SET tail_slot = :slot, tail_offset = :offset, stub_slot = :stub"
-        } else {
-            "SET tail_slot = :slot, tail_offset = :offset REMOVE stub_slot"
-        };
-        let tail = head.next();
-        let write = Write::update(Key::Partition(partition), expression)
-            .when("attribute_not_exists(tail_slot) OR tail_slot <= :slot")
-            .value(":slot", tail.slot)
-            .value(":offset", tail.offset);
-        let write = if head.body.is_none() { write.value(":stub", head.slot) } else { write };
+    /// Remembers which slot is to be a stub.
+    pub(crate) async fn note_stub(&self, partition: &PartitionId, slot: u64) -> Result<()> {
+        let write = Write::update(Key::Partition(partition), "SET stub_slot = :slot")
+            .when("attribute_not_exists(stub_slot) OR stub_slot < :slot")
+            .value(":slot", slot);
+        self.settle_one(write).await?;
+        Ok(())
+    }
+
+    /// Forgets a stub that is not needed any more.
+    pub(crate) async fn forget_stub(&self, partition: &PartitionId, slot: u64) -> Result<()> {
+        let write =
+            Write::update(Key::Partition(partition), "REMOVE stub_slot").when("stub_slot = :slot").value(":slot", slot);
         self.settle_one(write).await?;
         Ok(())
     }

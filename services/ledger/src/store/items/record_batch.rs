@@ -9,6 +9,7 @@ use crate::error::{Result, ensure};
 use crate::limits;
 use crate::model::{Position, Record};
 use crate::store::item::unreadable;
+use crate::table::TIME_TO_LIVE;
 
 /// The records of one partition that were written by one put.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct RecordBatch {
     pub(crate) batch_id: [u8; 16],
     /// Absent in a stub, which is what is left of an expired head.
     pub(crate) body: Option<Body>,
+    /// From when on time to live may delete it; absent in a stub that is needed.
+    pub(crate) deletable_at: Option<Timestamp>,
 }
 
 impl RecordBatch {
@@ -35,14 +38,20 @@ impl RecordBatch {
         Position { slot: self.slot, offset: self.base_offset }
     }
 
-    pub(crate) fn put(&self, partition: &PartitionId, retention_ms: u64) -> Write {
+    /// Whether newer record batches may have been deleted already, so that this need not be the head although it is the
+    /// newest there is.
+    pub(crate) fn is_unsafe_head(&self, now: Timestamp) -> bool {
+        self.deletable_at.is_some_and(|at| at <= now.plus(limits::HEAD_UNSAFE_MS))
+    }
+
+    pub(crate) fn put(&self, partition: &PartitionId) -> Write {
         let item = Item::new(Key::RecordBatch(partition, self.slot))
             .with("base_offset", self.base_offset)
             .with("count", self.count)
             .with("accepted_at", self.accepted_at)
             .with("batch_id", &self.batch_id[..])
             .with_some("body", self.body.as_ref().map(packed))
-            .expiring(self.accepted_at.plus(retention_ms + limits::GRACE_MS));
+            .with_some(TIME_TO_LIVE, self.deletable_at.map(Timestamp::seconds));
         Write::put(item).when("attribute_not_exists(PK)")
     }
 
@@ -55,6 +64,7 @@ impl RecordBatch {
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
             body: attributes.attribute("body").map(|_| attributes.unpacked("body")).transpose()?,
+            deletable_at: attributes.optional_number(TIME_TO_LIVE)?.map(|seconds| Timestamp(seconds * 1000)),
         };
         ensure!(batch.slot > 0 && batch.count > 0, "a record batch has a slot and records");
         ensure!((batch.slot == 1) == (batch.base_offset == 0), "only the first slot begins at offset 0");

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::limits;
 use crate::model::{Incarnation, PartitionCount, RetentionHours, StreamName};
+use crate::planted::{Bug, is_planted};
 use crate::store::item::unreadable;
 use crate::table::SORT_KEY;
 
@@ -51,7 +52,7 @@ impl StreamItem {
 
     /// Whether what was accepted at this time is past its retention.
     pub(crate) fn is_expired(&self, accepted_at: Timestamp, now: Timestamp) -> bool {
-        now.since(accepted_at) >= self.retention_ms()
+        now.since(accepted_at) >= self.retention_ms() && !is_planted(Bug::ExpiredIsReadable)
     }
 
     fn item(&self) -> Item {

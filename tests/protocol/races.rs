@@ -1,0 +1,129 @@
+//! What happens when the log changes while a request looks at it: answers of the store that are late on purpose, and
+//! somebody else in between. Each was found by the simulation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use embedded::{CallInfo, Course, Engine, Fate};
+use ledger::model::StreamName;
+use ledger::{Clock, Error, Ledger, Randomness, ReadFrom, Settings, StartFrom};
+
+use crate::world::{HOUR_MS, START, definition, page, publish, subscription};
+
+/// The answer to the next query of a log is late.
+#[derive(Default)]
+struct LateQuery(AtomicBool);
+
+const LATE_MS: u64 = 100;
+
+impl Fate for LateQuery {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let log = call.operation == "Query" && call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
+        let late = log && self.0.swap(false, Ordering::SeqCst);
+        Course { returns_ms: if late { LATE_MS } else { 0 }, ..Course::default() }
+    }
+}
+
+/// Two processes of a fleet on one table, in simulated time; the first meets late answers.
+struct Fleet {
+    engine: Engine,
+    clock: Clock,
+    late: Arc<LateQuery>,
+    reader: Ledger,
+    other: Ledger,
+    stream: StreamName,
+}
+
+impl Fleet {
+    async fn new() -> Self {
+        let clock = Clock::simulated(START);
+        let engine = Engine::memory(&clock);
+        ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table");
+        let late = Arc::new(LateQuery::default());
+        let ledger = |engine: &Engine, seed| {
+            let settings = Settings { alone: false };
+            Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), settings)
+        };
+        let (reader, other) = (ledger(&engine.under(late.clone()), 1), ledger(&engine, 2));
+        let stream = other.create_stream(definition("orders", 1, 1)).await.expect("a stream").value.definition.name;
+        Self { engine, clock, late, reader, other, stream }
+    }
+
+    fn next_query_is_late(&self) {
+        self.late.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_appended_while_an_idle_reader_looks_is_not_lost_to_it() {
+    let fleet = Fleet::new().await;
+    let name = subscription("reader");
+    fleet.other.create_subscription(&fleet.stream, &name, StartFrom::Latest).await.expect("a subscription");
+    // Idle for longer than a position is trusted.
+    fleet.clock.advance(2 * HOUR_MS);
+    fleet.next_query_is_late();
+    let append = async {
+        fleet.clock.sleep(LATE_MS / 2).await;
+        publish(&fleet.other, &fleet.stream, "a", "1").await.expect("a place");
+    };
+    let (read, ()) = tokio::join!(fleet.reader.poll(&fleet.stream, &name, None, page()), append);
+    let read = read.expect("nothing expired");
+    assert!(read.records.is_empty() && !read.caught_up, "the event came after the query, and is not passed over");
+    let next = fleet.reader.poll(&fleet.stream, &name, Some(read.cursor), page()).await.expect("a page");
+    assert_eq!(next.records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_from_the_earliest_event_never_misses_the_first_publish() {
+    let fleet = Fleet::new().await;
+    let name = subscription("reader");
+    fleet.next_query_is_late();
+    let append = async {
+        fleet.clock.sleep(LATE_MS / 2).await;
+        publish(&fleet.other, &fleet.stream, "a", "1").await.expect("a place");
+    };
+    let create = fleet.reader.create_subscription(&fleet.stream, &name, StartFrom::Earliest);
+    let (created, ()) = tokio::join!(create, append);
+    created.expect("a subscription");
+    assert_eq!(fleet.reader.poll(&fleet.stream, &name, None, page()).await.expect("a page").records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_was_frozen_while_everything_it_saw_expired_goes_on_behind_it() {
+    let fleet = Fleet::new().await;
+    for number in 0..3 {
+        publish(&fleet.other, &fleet.stream, "a", &number.to_string()).await.expect("a place");
+    }
+    fleet.next_query_is_late();
+    let meanwhile = async {
+        fleet.clock.sleep(LATE_MS / 2).await;
+        publish(&fleet.other, &fleet.stream, "a", "3").await.expect("a place");
+        fleet.clock.advance(2 * HOUR_MS);
+        fleet.other.sweep().await.expect("a sweep");
+        fleet.clock.advance(9 * 24 * HOUR_MS);
+        assert_eq!(fleet.engine.sweep_expired().expect("time to live"), 3, "all but the stub of the head");
+    };
+    let from = ReadFrom::Start(StartFrom::Earliest);
+    let (read, ()) = tokio::join!(fleet.reader.read_events(&fleet.stream, from, page()), meanwhile);
+    let read = read.expect("a page");
+    assert!(read.records.is_empty() && read.caught_up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_whose_successors_may_be_deleted_takes_nothing() {
+    let fleet = Fleet::new().await;
+    for number in 0..3 {
+        publish(&fleet.other, &fleet.stream, "a", &number.to_string()).await.expect("a place");
+    }
+    // Nobody swept for longer than the grace, and time to live began with the newest.
+    fleet.clock.advance(9 * 24 * HOUR_MS);
+    let items = fleet.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
+    let newest = items.unwrap_or_default().into_iter().filter(|item| item.contains_key("base_offset"));
+    let newest = newest.max_by_key(|item| item["SK"].as_s().cloned().ok()).expect("a record batch");
+    let delete = fleet.engine.client().delete_item().table_name("eventledger");
+    delete.key("PK", newest["PK"].clone()).key("SK", newest["SK"].clone()).send().await.expect("deleted");
+    let error = publish(&fleet.other, &fleet.stream, "a", "3").await.expect_err("an offset would be used twice");
+    assert!(matches!(error, Error::HeadLost), "{error:?}");
+    // Nor is the wrong head made to last.
+    assert!(matches!(fleet.other.sweep().await, Err(Error::HeadLost)));
+}
