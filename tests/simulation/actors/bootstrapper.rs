@@ -1,0 +1,158 @@
+//! Bootstrappers: they build the state of the stream from its compacted state and follow from there, in one cursor. A
+//! restart goes on from the cursor and the state that were kept together; a new beginning drops both.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::actors::reader::{note_expired, open};
+use crate::actors::subscriber::subscribe;
+use crate::client::{Client, Reply, records};
+use crate::history::{Commit, Read, Seen};
+use crate::process::Service;
+use crate::world::{STREAM, World};
+
+/// What was built: per key the id and the offset of its latest event, tombstones included.
+type Built = BTreeMap<String, (u64, u64, bool)>;
+
+/// A bootstrapper.
+pub(crate) struct Bootstrapper {
+    client: Client,
+    name: String,
+    built: Built,
+    cursor: Option<String>,
+    kept: Option<(String, Built)>,
+    chain: u64,
+    /// How long it takes for a page.
+    pause_ms: u64,
+}
+
+impl Bootstrapper {
+    pub(crate) fn new(world: &World, name: &str) -> Self {
+        let pause_ms = *world.0.dice.one_of(&[300, 1_000, 4_000]);
+        Self {
+            client: Client::new(world),
+            name: name.to_owned(),
+            built: Built::new(),
+            cursor: None,
+            kept: None,
+            chain: 0,
+            pause_ms,
+        }
+    }
+
+    /// Bootstraps and follows until the world stops and the state is that of the whole log.
+    pub(crate) async fn run(mut self) {
+        let world = self.client.world.clone();
+        loop {
+            let stopping = world.0.is_stopping();
+            world.pause(self.pause_ms / 2..=2 * self.pause_ms).await;
+            let limit = if stopping { 100 } else { *world.0.dice.one_of(&[1, 2, 5, 100]) };
+            let from = self.cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let path = format!("/streams/{STREAM}/subscriptions/{}/poll?limit={limit}{from}", self.name);
+            let reply = self.client.get(&path).await;
+            match (reply.status(), reply.code()) {
+                (200, _) => {
+                    let consistent = self.take(&reply).await;
+                    if stopping && consistent && reply.body()["caught_up"] == true {
+                        world.0.count("a bootstrap was followed to the end");
+                        return;
+                    }
+                    if !stopping {
+                        self.restart_now_and_then();
+                    }
+                }
+                (410, _) => self.begin_again(&reply).await,
+                (404, "subscription_not_found") => {
+                    self.drop_everything();
+                    subscribe(&self.client, &self.name, json!("compacted")).await;
+                }
+                (404 | 422, _) | (503, "head_lost") if stopping => return,
+                (404, _) => world.pause(1_000..=6_000).await,
+                (409, _) => self.drop_everything(),
+                (400, _) => self.drop_everything(),
+                // Compaction is behind the retention; nobody can bootstrap until an operator helps.
+                (503, "compaction_gap") if stopping => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn drop_everything(&mut self) {
+        (self.cursor, self.kept) = (None, None);
+        self.built.clear();
+        self.chain += 1;
+    }
+
+    fn restart_now_and_then(&mut self) {
+        let dice = &self.client.world.0.dice;
+        if dice.chance(300) {
+            self.kept = self.cursor.clone().map(|cursor| (cursor, self.built.clone()));
+        }
+        if dice.chance(60)
+            && let Some((cursor, built)) = self.kept.clone()
+        {
+            (self.cursor, self.built, self.chain) = (Some(cursor), built, self.chain + 1);
+        }
+    }
+
+    /// Adds a page to the state; answers whether it is the state of one moment.
+    async fn take(&mut self, reply: &Reply) -> bool {
+        let (world, page) = (self.client.world.clone(), reply.body());
+        let from = open(&self.client, self.cursor.as_ref()).await;
+        let Some(to) = self.client.open(&page["cursor"]).await else { return true };
+        let records = records(page);
+        self.build(&records);
+        let consistent = page["consistent"] == true;
+        let state = self.built.iter().filter(|(_, (.., gone))| !gone).map(|(key, (id, ..))| (key.clone(), *id));
+        world.0.history().reads.push(Read {
+            span: reply.span,
+            reader: format!("{} {}", self.name, self.chain),
+            subscription: Some(self.name.clone()),
+            from,
+            to: to.clone(),
+            snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
+            records,
+            caught_up: page["caught_up"] == true,
+            state: consistent.then(|| state.collect()),
+        });
+        self.cursor = page["cursor"].as_str().map(str::to_owned);
+        if world.0.dice.chance(400) {
+            let path = format!("/streams/{STREAM}/subscriptions/{}/commit", self.name);
+            let body = json!({ "cursor": page["cursor"] });
+            let reply = self.client.post(Service::Poll, &path, &[], body).await;
+            let outcome = reply.outcome(|body| body["advanced"] == true);
+            let commit = Commit { span: reply.span, cursor: to, outcome };
+            world.0.history().commits.push(commit);
+        }
+        consistent
+    }
+
+    fn build(&mut self, records: &[Seen]) {
+        for record in records {
+            let Some(key) = &record.key else { continue };
+            let before = self.built.insert(key.clone(), (record.id, record.offset, record.tombstone));
+            if let Some((_, offset, _)) = before.filter(|(_, offset, _)| *offset >= record.offset) {
+                let what = format!("20 {}: {key} stepped back from {offset} to {}", self.name, record.offset);
+                self.client.world.0.anomaly(what);
+            }
+        }
+    }
+
+    /// After a 410: the state is built anew.
+    async fn begin_again(&mut self, reply: &Reply) {
+        let body = reply.body();
+        let earliest = self.client.open(&body["earliest_cursor"]).await;
+        if let Some(earliest) = earliest.filter(|_| reply.code() == "position_expired") {
+            let from = open(&self.client, self.cursor.as_ref()).await;
+            note_expired(&self.client.world, reply, from, earliest);
+        }
+        self.drop_everything();
+        let own = body["links"].to_string().contains("/subscriptions/");
+        self.cursor = body["bootstrap_cursor"].as_str().filter(|_| own).map(str::to_owned);
+        self.client.world.0.count("a bootstrap began again");
+        if !own {
+            subscribe(&self.client, &self.name, json!("compacted")).await;
+        }
+    }
+}

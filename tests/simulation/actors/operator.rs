@@ -1,0 +1,130 @@
+//! What operators and accidents do to a running system: subscriptions are moved, a key is revoked, a client floods, a
+//! stored record batch is damaged and later repaired.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use ledger::ApiKeyState;
+use serde_json::json;
+
+use crate::actors::subscriber::{draw_start, seek};
+use crate::client::Client;
+use crate::history::AfterRevocation;
+use crate::world::{STREAM, TABLE, World};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How long a revoked key may still work.
+const REVOKED_MS: u64 = 60_000;
+
+/// Moves subscriptions, a few times.
+pub(crate) async fn move_subscriptions(world: World) {
+    let client = Client::new(&world);
+    for _ in 0..world.0.dice.between(1..=4) {
+        world.pause(1_000..=6_000).await;
+        match world.0.dice.between(0..=4) {
+            0 => seek(&client, "state-1", json!("compacted")).await,
+            1 => {
+                // To where it stands: commits of before must be refused all the same.
+                let path = format!("/streams/{STREAM}/subscriptions/billing");
+                let reply = client.admin("GET", &path, None).await;
+                if reply.is_ok() {
+                    seek(&client, "billing", json!({ "cursor": reply.body()["cursor"] })).await;
+                }
+            }
+            number => seek(&client, ["billing", "shipping", "audit"][number as usize - 2], draw_start(&world)).await,
+        }
+    }
+}
+
+/// A guest uses its key; the key is revoked; the guest tries on.
+pub(crate) async fn revoke(world: World) {
+    let guest = Client::guest(&world);
+    for _ in 0..world.0.dice.between(1..=3) {
+        guest.get(&format!("/streams/{STREAM}/events?limit=1")).await;
+        guest.admin("GET", "/streams", None).await;
+        world.pause(100..=2_000).await;
+    }
+    let ledger = world.0.faultless();
+    let revoked = ledger.change_api_key_state(world.0.guest.id(), ApiKeyState::Revoked).await;
+    revoked.expect("a key can be revoked");
+    let revoked_at = world.0.now();
+    for pause in [500, 20_000, 39_000, REVOKED_MS] {
+        world.sleep(pause).await;
+        let replies =
+            [guest.get(&format!("/streams/{STREAM}/events")).await, guest.admin("GET", "/streams", None).await];
+        for reply in replies.iter().filter(|reply| reply.status() > 0) {
+            let accepted = reply.status() != 401;
+            let after = AfterRevocation { revoked_at, span: reply.span, accepted };
+            // A store that does not answer refuses nobody.
+            if reply.status() != 503 {
+                world.0.history().revoked.push(after);
+            }
+        }
+    }
+}
+
+/// Asks for far more than anyone may.
+pub(crate) async fn flood(world: World) {
+    let client = Client::new(&world);
+    for _ in 0..world.0.dice.between(1..=2) {
+        world.pause(500..=4_000).await;
+        for _ in 0..30 {
+            client.admin("GET", "/streams", None).await;
+        }
+    }
+}
+
+/// Damages the newest record batch of a log for a while.
+pub(crate) async fn poison(world: World) {
+    world.pause(1_500..=5_000).await;
+    let quiet = world.0.gate.write().await;
+    let Some(healthy) = newest_batch(&world).await else { return };
+    let mut damaged = healthy.clone();
+    let body = healthy["body"].as_b().expect("a body").as_ref();
+    let mut bytes = body.to_vec();
+    // What is stored there is no body of any format.
+    bytes[0] ^= 0x7f;
+    damaged.insert("body".to_owned(), AttributeValue::B(Blob::new(bytes)));
+    put(&world, damaged).await;
+    world.0.set_poisoned(true);
+    world.0.count("a record batch was damaged");
+    drop(quiet);
+    world.pause(2_000..=8_000).await;
+    let quiet = world.0.gate.write().await;
+    put(&world, healthy).await;
+    // Answers that are on their way may still tell of it.
+    world.sleep(30_000).await;
+    world.0.set_poisoned(false);
+    drop(quiet);
+}
+
+async fn put(world: &World, item: Item) {
+    let put = world.0.client.put_item().table_name(TABLE).set_item(Some(item));
+    put.condition_expression("attribute_exists(PK)").send().await.ok();
+}
+
+async fn newest_batch(world: &World) -> Option<Item> {
+    let items = scan(world).await;
+    let text = |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let log = |item: &Item| text(item, "PK").is_some_and(|key| key.starts_with("LOG#")) && item.contains_key("body");
+    items.into_iter().filter(log).max_by_key(|item| (text(item, "PK"), text(item, "SK")))
+}
+
+/// Every item of the table, in the order of their keys.
+pub(crate) async fn scan(world: &World) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let page = world.0.client.scan().table_name(TABLE).consistent_read(true).set_exclusive_start_key(start);
+        let page = page.send().await.expect("the table answers");
+        items.extend(page.items.unwrap_or_default());
+        match page.last_evaluated_key {
+            None => break,
+            next => start = next,
+        }
+    }
+    items.sort_by_key(|item| [item["PK"].as_s().cloned().ok(), item["SK"].as_s().cloned().ok()]);
+    items
+}

@@ -1,0 +1,177 @@
+//! Publishers: plain ones that never repeat a request, careful ones that repeat it with the same Idempotency-Key until
+//! they know, and ones that expect a certain tail. Their requests go to one partition or to several.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Reply};
+use crate::dice::Dice;
+use crate::history::{Outcome, Publish, Sent};
+use crate::process::Service;
+use crate::world::{STREAM, World};
+
+const KEYS: u64 = 6;
+
+/// A publisher.
+pub(crate) struct Publisher {
+    client: Client,
+    number: u64,
+    /// The tail that it believes in, when the stream has one partition.
+    tail: Option<u64>,
+}
+
+/// A request, so that it can be sent again.
+pub(crate) struct Request {
+    events: Vec<Sent>,
+    body: Value,
+    idempotency_key: Option<String>,
+    expected_tail: Option<u64>,
+}
+
+impl Publisher {
+    pub(crate) fn new(world: &World, number: u64) -> Self {
+        Self { client: Client::new(world), number, tail: None }
+    }
+
+    /// Publishes so many requests.
+    pub(crate) async fn run(mut self, requests: u64) {
+        let world = self.client.world.clone();
+        let mut idle_rounds = 0;
+        let mut done = 0;
+        while done < requests {
+            world.pause(0..=if world.0.swarm.stampede { 5 } else { 900 }).await;
+            let request = self.draw(done);
+            match self.publish(&request).await.as_str() {
+                // There is nothing to publish to at the moment.
+                "stream_not_found" if idle_rounds < 12 => {
+                    idle_rounds += 1;
+                    world.pause(2_000..=12_000).await;
+                }
+                _ => {
+                    done += 1;
+                    world.0.count("requests to publish");
+                }
+            }
+        }
+    }
+
+    /// A request of one event for each of these keys.
+    pub(crate) fn request(&self, keys: &[&str], idempotency_key: Option<&str>) -> Request {
+        let event =
+            |key: &&str| Sent { id: self.client.world.0.next_event(), key: Some((*key).to_owned()), tombstone: false };
+        let events: Vec<Sent> = keys.iter().map(event).collect();
+        let idempotency_key = idempotency_key.map(str::to_owned);
+        Request { body: body(&events), events, idempotency_key, expected_tail: None }
+    }
+
+    fn draw(&self, number: u64) -> Request {
+        let world = &self.client.world;
+        let dice = &world.0.dice;
+        let careful = dice.chance(500);
+        let expected_tail = self.tail.filter(|_| !careful && dice.chance(120));
+        let count = if dice.chance(100) { dice.between(5..=12) } else { dice.between(1..=3) };
+        let events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
+        let idempotency_key = careful.then(|| format!("{}-{number}-{}", self.number, events[0].id));
+        Request { body: body(&events), events, idempotency_key, expected_tail }
+    }
+
+    /// Sends a request until it is known what came of it, or for a while; answers the last problem's code.
+    async fn publish(&mut self, request: &Request) -> String {
+        let world = self.client.world.clone();
+        let dice = &world.0.dice;
+        for _ in 0..6 {
+            let reply = self.attempt(request).await;
+            let again = request.idempotency_key.is_some()
+                && (matches!(reply.status(), 0 | 429 | 500 | 503) || reply.code() == "idempotency_in_progress");
+            if !again {
+                if reply.is_ok() && request.idempotency_key.is_some() {
+                    self.try_again_anyway(request, dice).await;
+                }
+                return reply.code().to_owned();
+            }
+            world.pause(50..=1_500).await;
+        }
+        String::new()
+    }
+
+    /// Now and then a client repeats what it knows, or uses a key for something else.
+    async fn try_again_anyway(&mut self, request: &Request, dice: &Dice) {
+        if dice.chance(150) {
+            self.attempt(request).await;
+        }
+        if dice.chance(100) {
+            let events = vec![event(self.client.world.0.next_event(), dice)];
+            let other = Request {
+                body: body(&events),
+                events,
+                idempotency_key: request.idempotency_key.clone(),
+                expected_tail: None,
+            };
+            self.attempt(&other).await;
+        }
+    }
+
+    /// Sends a request once.
+    pub(crate) async fn attempt(&mut self, request: &Request) -> Reply {
+        let mut headers = Vec::new();
+        headers.extend(request.idempotency_key.iter().map(|key| ("idempotency-key", key.clone())));
+        headers.extend(request.expected_tail.iter().map(|tail| ("if-match", format!("\"{tail}\""))));
+        let path = format!("/streams/{STREAM}/events");
+        let reply = self.client.post(Service::Publish, &path, &headers, request.body.clone()).await;
+        let outcome = reply.outcome(|body| {
+            let places = body["events"].as_array().map(|receipts| receipts.iter().map(place).collect());
+            (places.unwrap_or_default(), body["replayed"] == true)
+        });
+        self.learn(&reply, &outcome);
+        let world = &self.client.world.0;
+        world.history().publishes.push(Publish {
+            span: reply.span,
+            client: self.number,
+            events: request.events.clone(),
+            idempotency_key: request.idempotency_key.clone(),
+            outcome,
+            facts: reply.facts.clone(),
+        });
+        reply
+    }
+
+    fn learn(&mut self, reply: &Reply, outcome: &Outcome<(Vec<(u16, u64)>, bool)>) {
+        let world = &self.client.world.0;
+        match outcome {
+            Outcome::Done((places, replayed)) => {
+                self.tail = places.last().filter(|_| world.swarm.partitions == 1).map(|(_, offset)| offset + 1);
+                if *replayed {
+                    world.count("a receipt was replayed");
+                } else if reply.facts.get().lost_a_reply {
+                    world.count("a publish recognised its own batch");
+                }
+            }
+            Outcome::Nothing(_) | Outcome::Unknown => self.tail = None,
+        }
+    }
+}
+
+fn event(id: u64, dice: &Dice) -> Sent {
+    let key = (!dice.chance(120)).then(|| format!("key-{}", dice.between(0..=KEYS - 1)));
+    let tombstone = key.is_some() && dice.chance(250);
+    Sent { id, key, tombstone }
+}
+
+fn body(events: &[Sent]) -> Value {
+    let events: Vec<Value> = events
+        .iter()
+        .map(|event| {
+            let data = if event.tombstone { Value::Null } else { json!({ "of": event.id }) };
+            let mut sent = json!({ "id": format!("v{}", event.id), "type": "order.changed", "data": data });
+            if let Some(key) = &event.key {
+                sent["key"] = Value::from(key.as_str());
+            }
+            sent
+        })
+        .collect();
+    json!({ "events": events })
+}
+
+fn place(receipt: &Value) -> (u16, u64) {
+    let partition = receipt["partition"].as_u64().and_then(|number| u16::try_from(number).ok());
+    (partition.expect("a partition"), receipt["offset"].as_u64().expect("an offset"))
+}

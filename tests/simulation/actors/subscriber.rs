@@ -1,0 +1,215 @@
+//! Subscribers: they poll, and commit always, sometimes, or cursors that are long passed. Several may share a
+//! subscription. One that restarts forgets its cursor and goes on from what was committed.
+
+use serde_json::{Value, json};
+
+use crate::actors::reader::{note_expired, open};
+use crate::client::{Client, Reply, records};
+use crate::history::{Commit, Placed, Read};
+use crate::process::Service;
+use crate::world::{STREAM, World};
+
+/// How a subscriber commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Habit {
+    Always,
+    Sometimes,
+    OldCursors,
+}
+
+/// A subscriber.
+pub(crate) struct Subscriber {
+    client: Client,
+    name: String,
+    subscription: String,
+    habit: Habit,
+    cursor: Option<String>,
+    passed: Vec<String>,
+    chain: u64,
+}
+
+impl Subscriber {
+    pub(crate) fn new(world: &World, name: &str, subscription: &str, habit: Habit) -> Self {
+        Self {
+            client: Client::new(world),
+            name: name.to_owned(),
+            subscription: subscription.to_owned(),
+            habit,
+            cursor: None,
+            passed: Vec::new(),
+            chain: 0,
+        }
+    }
+
+    fn path(&self, verb: &str) -> String {
+        format!("/streams/{STREAM}/subscriptions/{}/{verb}", self.subscription)
+    }
+
+    /// Polls and commits until the world stops and everything was read.
+    pub(crate) async fn run(mut self) {
+        let world = self.client.world.clone();
+        let mut last_round = false;
+        let mut before = Value::Null;
+        loop {
+            let stopping = world.0.is_stopping();
+            if stopping && !last_round {
+                // To the end it reads what counts: what a fresh client finds after the last commit.
+                self.restart();
+                last_round = true;
+            }
+            self.client.pause_after(&before).await;
+            let limit = if stopping { 100 } else { *world.0.dice.one_of(&[1, 3, 10, 100]) };
+            let wait = if world.0.dice.chance(60) { "&wait=2" } else { "" };
+            let from = self.cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let reply = self.client.get(&format!("{}?limit={limit}{wait}{from}", self.path("poll"))).await;
+            before = reply.body().clone();
+            match (reply.status(), reply.code()) {
+                (200, _) => {
+                    let end = self.take(&reply).await;
+                    if stopping && end {
+                        return;
+                    }
+                }
+                (410, _) => self.go_on_elsewhere(&reply).await,
+                (404, "subscription_not_found") => {
+                    let start = if world.0.dice.chance(700) { json!("earliest") } else { draw_start(&world) };
+                    subscribe(&self.client, &self.subscription, start).await;
+                    self.restart();
+                }
+                (404, _) | (503, "head_lost") if stopping => return,
+                (404, _) => world.pause(1_000..=6_000).await,
+                (409, "generation_mismatch") => self.restart(),
+                (400, "invalid_cursor") => {
+                    // A cursor of the old subscription of that name, after the stream's next life began.
+                    self.restart();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        self.cursor = None;
+        self.chain += 1;
+    }
+
+    /// Records a page, and commits or not; answers whether that was the end of the log, committed.
+    async fn take(&mut self, reply: &Reply) -> bool {
+        let (world, page) = (self.client.world.clone(), reply.body());
+        let from = open(&self.client, self.cursor.as_ref()).await;
+        let Some(to) = self.client.open(&page["cursor"]).await else { return true };
+        world.0.history().reads.push(Read {
+            span: reply.span,
+            reader: format!("{} {}", self.name, self.chain),
+            subscription: Some(self.subscription.clone()),
+            from,
+            to,
+            records: records(page),
+            snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
+            caught_up: page["caught_up"] == true,
+            state: None,
+        });
+        let cursor = page["cursor"].as_str().unwrap_or_default().to_owned();
+        self.cursor = Some(cursor.clone());
+        self.passed.push(cursor.clone());
+        let dice = &world.0.dice;
+        let stopping = world.0.is_stopping();
+        let commits = match self.habit {
+            _ if stopping => Some(cursor),
+            Habit::Always => Some(cursor),
+            Habit::Sometimes => dice.chance(350).then_some(cursor),
+            Habit::OldCursors => dice.chance(700).then(|| dice.one_of(&self.passed).clone()),
+        };
+        let mut committed = false;
+        if let Some(cursor) = commits {
+            committed = self.commit(cursor).await;
+        }
+        if !stopping && dice.chance(120) {
+            self.restart();
+        }
+        page["caught_up"] == true && committed
+    }
+
+    async fn commit(&mut self, cursor: String) -> bool {
+        let Some(opened) = self.client.open(&cursor.as_str().into()).await else { return false };
+        let reply = self.client.post(Service::Poll, &self.path("commit"), &[], json!({ "cursor": cursor })).await;
+        let outcome = reply.outcome(|body| body["advanced"] == true);
+        self.client.world.0.history().commits.push(Commit { span: reply.span, cursor: opened, outcome });
+        if matches!(reply.code(), "generation_mismatch" | "stream_recreated") {
+            self.restart();
+        }
+        reply.is_ok()
+    }
+
+    /// After a 410: from the earliest cursor, if it is one of this subscription.
+    async fn go_on_elsewhere(&mut self, reply: &Reply) {
+        let body = reply.body();
+        let earliest = self.client.open(&body["earliest_cursor"]).await;
+        if let Some(earliest) = earliest.filter(|_| reply.code() == "position_expired") {
+            let from = open(&self.client, self.cursor.as_ref()).await;
+            note_expired(&self.client.world, reply, from, earliest);
+        }
+        self.restart();
+        let own = body["links"].to_string().contains("/subscriptions/");
+        self.cursor = body["earliest_cursor"].as_str().filter(|_| own).map(str::to_owned);
+        if !own {
+            subscribe(&self.client, &self.subscription, json!("earliest")).await;
+        }
+    }
+}
+
+/// Creates a subscription, or tries to.
+pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value) -> bool {
+    let path = format!("/streams/{STREAM}/subscriptions");
+    let body = json!({ "subscription_id": subscription, "start_from": start });
+    let reply = client.post(Service::Admin, &path, &[], body).await;
+    let placed = match client.open(&reply.body()["cursor"]).await {
+        Some(payload) if reply.is_ok() => crate::history::Outcome::Done(payload),
+        _ => reply.outcome(|_| ()).map_unknown(),
+    };
+    // Only the create that made it says where it begins.
+    if reply.status() != 200 {
+        note_placed(client, &reply, &start, false, placed);
+    }
+    reply.is_ok()
+}
+
+/// Moves a subscription.
+pub(crate) async fn seek(client: &Client, subscription: &str, to: Value) {
+    let path = format!("/streams/{STREAM}/subscriptions/{subscription}/seek");
+    let reply = client.post(Service::Admin, &path, &[], json!({ "to": to })).await;
+    let placed = match client.open(&reply.body()["cursor"]).await {
+        Some(payload) if reply.is_ok() => crate::history::Outcome::Done(payload),
+        _ => reply.outcome(|_| ()).map_unknown(),
+    };
+    note_placed(client, &reply, &to, true, placed);
+}
+
+fn note_placed(
+    client: &Client,
+    reply: &Reply,
+    start: &Value,
+    seek: bool,
+    outcome: crate::history::Outcome<ledger::model::cursor::Payload>,
+) {
+    let start = start.as_str().or(start["timestamp"].as_str()).unwrap_or("cursor").to_owned();
+    client.world.0.history().placed.push(Placed { span: reply.span, start, seek, outcome });
+}
+
+impl crate::history::Outcome<()> {
+    /// The same, of a request whose answer would have said more; one that was done without saying it is unknown.
+    fn map_unknown<T>(self) -> crate::history::Outcome<T> {
+        match self {
+            Self::Nothing(code) => crate::history::Outcome::Nothing(code),
+            Self::Done(()) | Self::Unknown => crate::history::Outcome::Unknown,
+        }
+    }
+}
+
+/// A start point, as the API takes it.
+pub(crate) fn draw_start(world: &World) -> Value {
+    match crate::actors::reader::draw_start(world) {
+        start if start.starts_with("20") => json!({ "timestamp": start }),
+        start => json!(start),
+    }
+}

@@ -1,0 +1,100 @@
+//! Rules 11 and 17, and revocation: a life of the stream has one beginning, an end, and nothing in common with the next.
+
+use ledger::model::Incarnation;
+
+use super::{Known, TOLERANCE_MS};
+use crate::history::{Create, Outcome};
+
+/// Services know a stream for so long.
+const CACHE_MS: u64 = 30_000;
+/// A revoked key may work for so long.
+const REVOKED_MS: u64 = 60_000;
+
+pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    one_winner(known, anomalies);
+    nothing_crosses(known, anomalies);
+    an_end_is_an_end(known, anomalies);
+    for after in &known.history.revoked {
+        if after.accepted && after.span.begun > after.revoked_at + REVOKED_MS + TOLERANCE_MS {
+            anomalies.push("17 a revoked key was taken".to_owned());
+        }
+    }
+}
+
+/// The creates that said so of each life, in the order they ended.
+fn beginnings<'a>(known: &'a Known<'_>) -> Vec<(Incarnation, &'a Create)> {
+    let new = |create: &'a Create| create.outcome.done().filter(|(.., new)| *new).map(|(life, ..)| (*life, create));
+    let mut lives: Vec<_> = known.history.creates.iter().filter_map(new).collect();
+    lives.sort_by_key(|(_, create)| create.span.ended);
+    lives
+}
+
+fn one_winner(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let lives = beginnings(known);
+    for pair in lives.windows(2) {
+        let [(first, before), (second, after)] = pair else { continue };
+        if first == second {
+            anomalies.push(format!("11 two creates began {first}"));
+        }
+        let ended = known.history.deletes.iter().any(|delete| {
+            !matches!(delete.outcome, Outcome::Nothing(_))
+                && delete.span.begun < after.span.ended
+                && delete.span.ended > before.span.begun
+        });
+        if !ended {
+            anomalies.push(format!("11 {second} began although {first} had not ended"));
+        }
+    }
+    for create in known.history.creates.iter().filter_map(|create| create.outcome.done()) {
+        let (life, partitions, _) = create;
+        let others = known.history.creates.iter().filter_map(|create| create.outcome.done());
+        if others.clone().any(|(other, count, _)| other == life && count != partitions) {
+            anomalies.push(format!("11 {life} has two definitions"));
+        }
+    }
+}
+
+/// An event lies only in lives that its publisher's requests wrote to, and in none that began after they had ended.
+fn nothing_crosses(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for (life, places) in &known.places {
+        let began =
+            known.history.creates.iter().filter(|create| create.outcome.done().is_some_and(|(of, ..)| of == life));
+        let began = began.map(|create| create.span.begun).min();
+        for seen in places.values().filter_map(|seen| seen.first()) {
+            let written = known.lives_written(seen.id);
+            if !written.contains(life) && !written.contains(&Incarnation([0; 16])) {
+                anomalies.push(format!("17 event {} was not published into {life}", seen.id));
+            }
+            let ended = known.attempts.get(&seen.id).into_iter().flatten().map(|one| one.span.ended).max();
+            if let (Some(began), Some(ended)) = (began, ended)
+                && ended + TOLERANCE_MS < began
+            {
+                anomalies.push(format!("17 event {} is older than the life it lies in", seen.id));
+            }
+        }
+    }
+}
+
+/// Once a delete was acknowledged and every cache is old, and once the next life began, nothing reaches the old one.
+fn an_end_is_an_end(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let lives = beginnings(known);
+    for (index, (life, create)) in lives.iter().enumerate() {
+        let deleted = known.history.deletes.iter().filter(|delete| delete.outcome.done().is_some());
+        let deleted =
+            deleted.filter(|delete| delete.span.begun > create.span.ended).map(|delete| delete.span.ended).min();
+        let forgotten = deleted.map(|at| at + CACHE_MS + TOLERANCE_MS);
+        let succeeded = lives.get(index + 1).map(|(_, next)| next.span.ended);
+        let Some(end) = [forgotten, succeeded].into_iter().flatten().min() else { continue };
+        for publish in known.history.publishes.iter().filter(|one| one.span.begun > end) {
+            let touched = publish.facts.get().logs_written;
+            if publish.outcome.done().is_some() && touched.len() == 1 && touched.contains(life) {
+                anomalies.push(format!("17 a publish was acknowledged into {life} after its end"));
+            }
+        }
+        for read in known.history.reads.iter().filter(|one| one.span.begun > end) {
+            if read.to.incarnation() == *life {
+                anomalies.push(format!("17 {} read {life} after its end", read.reader));
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Rules 1 to 7 and 9: the log is what its publishers were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::model::Incarnation;
+
+use super::{Known, LATEST_EFFECT_MS};
+use crate::history::{Outcome, Publish, Seen};
+
+pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    one_event_per_position(known, anomalies);
+    one_position_per_event(known, anomalies);
+    nothing_acknowledged_is_lost(known, anomalies);
+    nothing_refused_appears(known, anomalies);
+    for life in &known.history.complete {
+        if let Some(partitions) = known.complete_truth(*life) {
+            no_torn_request(known, *life, partitions, anomalies);
+            for (partition, log) in partitions.iter().enumerate() {
+                order(known, partition, log, anomalies);
+                let expected: Vec<u64> = (0..log.len() as u64).collect();
+                if !log.keys().copied().eq(expected) {
+                    anomalies.push(format!("3 partition {partition} of {life} has a hole"));
+                }
+            }
+        }
+    }
+    equal_keys_equal_receipts(known, anomalies);
+}
+
+fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for (life, places) in &known.places {
+        for (place, seen) in places {
+            if seen.iter().any(|one| *one != seen[0]) {
+                anomalies.push(format!("1 {place:?} of {life} holds {seen:?}"));
+            }
+            for one in seen {
+                let sent = known.attempts.get(&one.id).and_then(|attempts| attempts.first());
+                let sent = sent.and_then(|publish| publish.events.iter().find(|event| event.id == one.id));
+                if sent.is_none_or(|sent| sent.key != one.key || sent.tombstone != one.tombstone) {
+                    anomalies.push(format!("1 nobody published {one:?}"));
+                }
+            }
+        }
+    }
+    for publish in &known.history.publishes {
+        let (Some((receipts, _)), Some(life)) = (publish.outcome.done(), known.life_of(publish)) else { continue };
+        for (event, place) in publish.events.iter().zip(receipts) {
+            let seen = known.places.get(&life).and_then(|places| places.get(place)).and_then(|seen| seen.first());
+            if let Some(seen) = seen.filter(|seen| seen.id != event.id) {
+                anomalies.push(format!("1 {place:?} of {life} was promised to {} and holds {}", event.id, seen.id));
+            }
+        }
+    }
+}
+
+fn one_position_per_event(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for (life, places) in &known.places {
+        let mut found = BTreeMap::<u64, (u16, u64)>::new();
+        for (place, seen) in places {
+            for one in seen {
+                let before = *found.entry(one.id).or_insert(*place);
+                if before != *place {
+                    anomalies.push(format!("2 event {} lies at {before:?} and {place:?} of {life}", one.id));
+                }
+            }
+        }
+    }
+}
+
+fn nothing_acknowledged_is_lost(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for publish in &known.history.publishes {
+        let Some((receipts, _)) = publish.outcome.done() else { continue };
+        if receipts.len() != publish.events.len() {
+            anomalies.push(format!("5 {} receipts for {} events", receipts.len(), publish.events.len()));
+        }
+        let Some((life, truth)) = known.life_of(publish).and_then(|life| Some((life, known.complete_truth(life)?)))
+        else {
+            continue;
+        };
+        for (event, (partition, offset)) in publish.events.iter().zip(receipts) {
+            let found = truth.get(usize::from(*partition)).and_then(|log| log.get(offset));
+            if found.is_none_or(|seen| seen.id != event.id) {
+                anomalies.push(format!("3 event {} was acknowledged at {partition}-{offset} of {life}", event.id));
+            }
+        }
+    }
+}
+
+fn nothing_refused_appears(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for (life, places) in &known.places {
+        for seen in places.values().flatten() {
+            let attempts = known.attempts.get(&seen.id).into_iter().flatten();
+            let mut outcomes = attempts.map(|publish| &publish.outcome).peekable();
+            let tried = outcomes.peek().is_some();
+            if tried && outcomes.all(|outcome| matches!(outcome, Outcome::Nothing(_))) {
+                anomalies.push(format!("4 event {} was refused without effect and lies in {life}", seen.id));
+            }
+        }
+    }
+}
+
+/// All events of a request or none, each partition's in the order of the request without anything between them.
+fn no_torn_request(
+    known: &Known<'_>,
+    life: Incarnation,
+    partitions: &[BTreeMap<u64, Seen>],
+    anomalies: &mut Vec<String>,
+) {
+    let mut found = BTreeMap::<u64, (u16, u64)>::new();
+    for seen in partitions.iter().flat_map(BTreeMap::values) {
+        found.insert(seen.id, (seen.partition, seen.offset));
+    }
+    for publish in &known.history.publishes {
+        let places: Vec<_> = publish.events.iter().map(|event| found.get(&event.id)).collect();
+        let there = places.iter().flatten().count();
+        if there != 0 && there != places.len() {
+            anomalies.push(format!("5 {there} of {} events of a request lie in {life}", places.len()));
+        }
+        let mut last = BTreeMap::<u16, u64>::new();
+        for (partition, offset) in places.into_iter().flatten() {
+            let before = last.insert(*partition, *offset);
+            if before.is_some_and(|before| before + 1 != *offset) {
+                anomalies.push(format!("7 a request of client {} lies out of order in {life}", publish.client));
+            }
+        }
+    }
+}
+
+/// What was acknowledged before another began lies before it; and what nobody heard of lies where it was sent, not later.
+fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomalies: &mut Vec<String>) {
+    let mut latest_begin = 0;
+    let mut key_of = BTreeMap::<&str, u16>::new();
+    for seen in log.values() {
+        let attempts: &[&Publish] = known.attempts.get(&seen.id).map_or(&[], Vec::as_slice);
+        let acknowledged = attempts.iter().filter(|one| one.outcome.done().is_some()).map(|one| one.span.ended).min();
+        if acknowledged.is_some_and(|ended| ended < latest_begin) {
+            anomalies.push(format!("6 event {} of partition {partition} lies behind a later one", seen.id));
+        }
+        let last_try = attempts.iter().map(|one| one.span.begun).max().unwrap_or(u64::MAX);
+        if last_try.saturating_add(LATEST_EFFECT_MS) < latest_begin {
+            anomalies.push(format!("4 event {} of partition {partition} appeared long after its request", seen.id));
+        }
+        latest_begin = latest_begin.max(attempts.iter().map(|one| one.span.begun).min().unwrap_or(0));
+        if let Some(key) = &seen.key {
+            key_of.insert(key, seen.partition);
+        }
+    }
+    if key_of.values().any(|where_it_is| usize::from(*where_it_is) != partition) {
+        anomalies.push(format!("6 a key of partition {partition} lies elsewhere too"));
+    }
+}
+
+fn equal_keys_equal_receipts(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let mut by_key = BTreeMap::<&str, Vec<&Publish>>::new();
+    for publish in &known.history.publishes {
+        if let Some(key) = &publish.idempotency_key {
+            by_key.entry(key).or_default().push(publish);
+        }
+    }
+    for (key, publishes) in by_key {
+        let lives: BTreeSet<_> = publishes.iter().flat_map(|publish| publish.facts.get().logs_written).collect();
+        if lives.len() > 1 {
+            // It was used in two lives, where it means two things.
+            continue;
+        }
+        let done: Vec<_> = publishes.iter().filter(|publish| publish.outcome.done().is_some()).collect();
+        let told = |publish: &&&Publish| {
+            let receipts = publish.outcome.done().map(|(receipts, _)| receipts.clone());
+            (publish.events.clone(), receipts)
+        };
+        if done.iter().any(|publish| told(publish) != told(&done[0])) {
+            anomalies.push(format!("9 the key {key} got different receipts"));
+        }
+    }
+}

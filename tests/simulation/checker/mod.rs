@@ -1,0 +1,95 @@
+//! What must never be. The checker knows the whole history of a run, which no client does, and judges it by numbered
+//! rules; the numbers are those of the design and begin each anomaly. They follow the anomaly catalogue of Jepsen's Kafka
+//! workload in the terms of this ledger.
+//!
+//! 0 nothing breaks inside. [`log`]: 1 one event per position, 2 one position per event, 3 nothing acknowledged is lost,
+//! 4 nothing refused appears and nothing late, 5 no torn request, 6 real-time order, 7 a client's own order, 9 equal keys
+//! get equal receipts. [`reads`]: 8 contiguous pages, 10 `caught_up` is true, 15 retention, 16 start points, 21 all readers
+//! see the same log. [`subscriptions`]: 13 at least once, 14 commits form a ratchet. [`lives`]: 11 one winner, 17 nothing
+//! crosses lives, and revoked keys. [`state`]: 18 the view is a fold, 19 honest watermarks, 20 exact bootstrap. While the
+//! run goes on: 12 a read changes nothing, 22 everything works again after faults stop.
+
+mod lives;
+mod log;
+mod reads;
+pub(crate) mod state;
+mod subscriptions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::model::Incarnation;
+
+use crate::history::{History, Publish, Seen};
+use crate::swarm::Leap;
+use crate::world::World;
+
+/// Clocks differ, and the answer to a request is some moments old.
+const TOLERANCE_MS: u64 = 10_000;
+/// A publish gives up after eight seconds, and what it sent to the store is on its way for five more at most.
+const LATEST_EFFECT_MS: u64 = 40_000;
+
+/// What the history tells, sorted.
+struct Known<'a> {
+    history: &'a History,
+    /// Every attempt to publish an event, by its id.
+    attempts: BTreeMap<u64, Vec<&'a Publish>>,
+    /// What was seen at each place of each life, by whoever saw it.
+    places: BTreeMap<Incarnation, BTreeMap<(u16, u64), Vec<&'a Seen>>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(history: &'a History) -> Self {
+        let mut attempts = BTreeMap::<u64, Vec<&Publish>>::new();
+        for publish in &history.publishes {
+            for event in &publish.events {
+                attempts.entry(event.id).or_default().push(publish);
+            }
+        }
+        let mut places = BTreeMap::<Incarnation, BTreeMap<(u16, u64), Vec<&Seen>>>::new();
+        let mut see = |life: Incarnation, seen: &'a Seen| {
+            places.entry(life).or_default().entry((seen.partition, seen.offset)).or_default().push(seen);
+        };
+        for (life, partitions) in &history.truth {
+            partitions.iter().flat_map(BTreeMap::values).for_each(|seen| see(*life, seen));
+        }
+        for read in &history.reads {
+            read.records.iter().for_each(|seen| see(read.to.incarnation(), seen));
+        }
+        Self { history, attempts, places }
+    }
+
+    /// The lives that the attempts to publish an event wrote into, or tried to.
+    fn lives_written(&self, id: u64) -> BTreeSet<Incarnation> {
+        let attempts = self.attempts.get(&id).into_iter().flatten();
+        attempts.flat_map(|publish| publish.facts.get().logs_written).collect()
+    }
+
+    /// The one life that a publish can have gone to, if there is only one.
+    fn life_of(&self, publish: &Publish) -> Option<Incarnation> {
+        let lives = self.lives_written(publish.events.first()?.id);
+        if lives.len() == 1 { lives.first().copied() } else { None }
+    }
+
+    /// The truth of a life, if it was read to the end.
+    fn complete_truth(&self, life: Incarnation) -> Option<&'a Vec<BTreeMap<u64, Seen>>> {
+        self.history.truth.get(&life).filter(|_| self.history.complete.contains(&life))
+    }
+}
+
+/// Judges a run: every anomaly, each with the number of its rule.
+pub(crate) fn check(world: &World) -> Vec<String> {
+    let history = world.0.history().clone();
+    let known = Known::of(&history);
+    let mut anomalies = history.anomalies.clone();
+    log::check(&known, &mut anomalies);
+    lives::check(&known, &mut anomalies);
+    // Where heads were lost nobody knows the tails, so all that counts is that no offset is used twice.
+    if !world.0.swarm.leaps.contains(&Leap::Neglect) {
+        reads::check(&known, &mut anomalies);
+        subscriptions::check(&known, &mut anomalies);
+        state::check(&known, world.0.swarm.compaction, &mut anomalies);
+    }
+    anomalies.sort();
+    anomalies.dedup();
+    anomalies
+}

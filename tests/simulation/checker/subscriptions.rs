@@ -1,0 +1,140 @@
+//! Rules 13 and 14: a subscription passes every event at least once, and its commits only ever move it forward.
+
+use std::collections::BTreeMap;
+
+use ledger::model::Incarnation;
+use ledger::model::cursor::{CursorUse, Payload};
+
+use super::Known;
+use super::reads::starts;
+use crate::history::{Outcome, Read};
+
+/// A generation of a subscription in a life of the stream.
+type Generation<'a> = (Incarnation, &'a str, u64);
+
+pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    ratchet(known, anomalies);
+    seeks_end_generations(known, anomalies);
+    at_least_once(known, anomalies);
+}
+
+fn generation(payload: &Payload) -> Option<Generation<'_>> {
+    match &payload.used_for {
+        CursorUse::Subscription { name, generation } => Some((payload.incarnation(), name, *generation)),
+        _ => None,
+    }
+}
+
+fn offsets(payload: &Payload) -> Option<Vec<u64>> {
+    let live = !payload.progress.in_snapshot();
+    live.then(|| payload.progress.positions.iter().map(|position| position.offset).collect())
+}
+
+/// Farther in each partition.
+fn join(one: &mut Vec<u64>, other: &[u64]) {
+    if one.is_empty() {
+        other.clone_into(one);
+    }
+    for (own, other) in one.iter_mut().zip(other) {
+        *own = (*own).max(*other);
+    }
+}
+
+/// A poll without a cursor begins no earlier than what was committed before it, and no later than what anybody committed.
+fn ratchet(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for read in known.history.reads.iter().filter(|read| read.from.is_none() && !read.snapshot) {
+        let (Some(generation), Some(_)) = (generation(&read.to), offsets(&read.to)) else { continue };
+        let Some(begun_at) = starts(read) else { continue };
+        let Some((least, most)) = bounds(known, read, generation) else { continue };
+        if least.iter().zip(&begun_at).any(|(least, start)| start < least) {
+            anomalies.push(format!("14 {} went back behind {least:?} to {begun_at:?}", read.reader));
+        }
+        if most.iter().zip(&begun_at).any(|(most, start)| start > most) {
+            anomalies.push(format!("13 {} began at {begun_at:?} although only {most:?} was committed", read.reader));
+        }
+    }
+}
+
+/// What was surely committed before a poll, and what at most can have been; `None` where the generation's beginning is
+/// not known or lies in compacted state.
+fn bounds(known: &Known<'_>, read: &Read, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
+    let placed = known.history.placed.iter().filter_map(|placed| placed.outcome.done());
+    let mut least = offsets(placed.clone().find(|payload| generation(payload) == Some(which))?)?;
+    let mut most = least.clone();
+    for commit in known.history.commits.iter().filter(|commit| generation(&commit.cursor) == Some(which)) {
+        let positions = offsets(&commit.cursor)?;
+        if commit.outcome.done().is_some() && commit.span.ended < read.span.begun {
+            join(&mut least, &positions);
+        }
+        if !matches!(commit.outcome, Outcome::Nothing(_)) && commit.span.begun < read.span.ended {
+            join(&mut most, &positions);
+        }
+    }
+    Some((least, most))
+}
+
+/// Once a seek was acknowledged, no commit with a cursor of before is.
+fn seeks_end_generations(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for seek in known.history.placed.iter().filter(|placed| placed.seek) {
+        let Some((life, name, new)) = seek.outcome.done().and_then(generation) else { continue };
+        for commit in &known.history.commits {
+            let Some((other, of, old)) = generation(&commit.cursor) else { continue };
+            let late = commit.span.begun > seek.span.ended && commit.outcome.done().is_some();
+            // A generation that another seek began in between is newer, not older.
+            let newer = known.history.placed.iter().any(|placed| {
+                placed.span.ended > seek.span.begun
+                    && placed.outcome.done().and_then(generation) == Some((other, of, old))
+            });
+            if late && (other, of) == (life, name) && old != new && !newer && is_known(known, (other, of, old)) {
+                anomalies.push(format!("14 {name} took a commit of the generation before a seek"));
+            }
+        }
+    }
+}
+
+/// Whether the beginning of a generation was recorded.
+fn is_known(known: &Known<'_>, which: Generation<'_>) -> bool {
+    let mut placed = known.history.placed.iter().filter_map(|placed| placed.outcome.done());
+    placed.any(|payload| generation(payload) == Some(which))
+}
+
+/// From its beginning to the end of the log every event came to a subscription's last generation, or was told as lost.
+fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let mut last = BTreeMap::<(Incarnation, &str), (u64, &Payload)>::new();
+    for placed in &known.history.placed {
+        let Some(payload) = placed.outcome.done() else { continue };
+        let Some((life, name, _)) = generation(payload) else { continue };
+        let entry = last.entry((life, name)).or_insert((placed.span.ended, payload));
+        if entry.0 <= placed.span.ended {
+            *entry = (placed.span.ended, payload);
+        }
+    }
+    for ((life, name), (_, beginning)) in last {
+        let (Some(truth), Some(begin)) = (known.complete_truth(life), offsets(beginning)) else { continue };
+        let which = generation(beginning);
+        // A seek whose answer was lost began a generation that nobody told of; then what was read last is of that one.
+        let reads = || known.history.reads.iter().filter(|read| read.subscription.as_deref() == Some(name));
+        if reads().last().is_none_or(|read| generation(&read.to) != which) {
+            continue;
+        }
+        for (partition, log) in truth.iter().enumerate() {
+            let mut covered = begin[partition];
+            let mut stretches: Vec<(u64, u64)> = reads()
+                .filter(|read| generation(&read.to) == which && !read.to.progress.in_snapshot())
+                .filter_map(|read| Some((starts(read)?[partition], read.to.progress.positions[partition].offset)))
+                .collect();
+            let told = known.history.expired.iter().filter(|expired| generation(&expired.earliest) == which);
+            stretches.extend(told.map(|expired| (0, expired.earliest.progress.positions[partition].offset)));
+            stretches.sort_unstable();
+            for (from, to) in stretches {
+                if from <= covered {
+                    covered = covered.max(to);
+                }
+            }
+            let tail = log.keys().next_back().map_or(0, |last| last + 1);
+            if covered < tail {
+                anomalies.push(format!("13 {name} never saw {covered} to {tail} of partition {partition}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a person asks of the simulation: one seed again, a night of them, or the table of planted bugs.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ledger::planted::{Bug, plant};
+
+use crate::suite::{self, Totals};
+use crate::{planted, run};
+
+const EXAMPLE: &str = "\
+Examples:
+  just sim 4711              one seed again, with what was wrong
+  just sim 4711 --story      and everything that happened, line by line
+  just sim-night 60          new seeds for an hour";
+
+/// The deterministic simulation of EventLedger.
+#[derive(Parser)]
+#[command(name = "simulation", after_help = EXAMPLE)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one seed and say what was wrong
+    Seed {
+        seed: u64,
+        /// Write down everything that happens
+        #[arg(long)]
+        story: bool,
+        /// Plant this bug
+        #[arg(long)]
+        bug: Option<String>,
+    },
+    /// Run seeds until the time is over, with a line of progress
+    Night {
+        minutes: u64,
+        /// Where to begin
+        #[arg(long, default_value_t = 1_000)]
+        first: u64,
+        /// Stop after so many seeds
+        #[arg(long)]
+        seeds: Option<u64>,
+    },
+    /// Run two hundred seeds with each planted bug and write the table of what they came to
+    Planted {
+        /// The document to write it to, between its marks
+        document: PathBuf,
+    },
+    /// What tells the runs of these seeds from all others
+    Trace { first: u64, last: u64 },
+}
+
+/// Whether somebody asks for something; else the tests are run, and cargo's options are theirs.
+pub(crate) fn is_meant() -> bool {
+    let first = std::env::args().nth(1);
+    first.is_some_and(|word| matches!(word.as_str(), "seed" | "night" | "planted" | "trace" | "help"))
+}
+
+/// Does it.
+pub(crate) fn obey() -> ExitCode {
+    match Options::parse().command {
+        Command::Seed { seed, story, bug } => seed_again(seed, story, bug.as_deref()),
+        Command::Night { minutes, first, seeds } => night(minutes, first, seeds),
+        Command::Planted { document } => plant_all(&document),
+        Command::Trace { first, last } => {
+            suite::print_traces(first, last);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn seed_again(seed: u64, story: bool, bug: Option<&str>) -> ExitCode {
+    let found = bug.map(|name| Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name));
+    let Ok(bug) = found.map_or(Ok(None), |bug| bug.map(Some).ok_or(())) else {
+        eprintln!("there is no such bug; there are {:?}", Bug::ALL);
+        return ExitCode::from(2);
+    };
+    plant(bug);
+    let report = run::run(seed, story);
+    for anomaly in &report.anomalies {
+        println!("{anomaly}");
+    }
+    let (calls, faults, count) = (report.store_calls, report.faults, report.anomalies.len());
+    println!("seed {seed}: {calls} store calls, {faults} faults, {count} anomalies, trace {:016x}", report.trace);
+    if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
+    let terminal = std::io::stderr().is_terminal();
+    let end = minutes * 60_000;
+    let totals = suite::seeds(first, None, |totals| {
+        if terminal {
+            eprint!("\r{}   ", totals.line());
+            std::io::stderr().flush().ok();
+        } else if totals.seeds.is_multiple_of(500) {
+            eprintln!("{}", totals.line());
+        }
+        totals.milliseconds < end && most.is_none_or(|most| totals.seeds < most)
+    });
+    eprintln!();
+    println!("from seed {first}: {}", totals.line());
+    for (name, count) in &totals.counters.0 {
+        println!("{count:9} {name}");
+    }
+    if totals.failing.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("{}", totals.failures());
+    ExitCode::FAILURE
+}
+
+/// The table stands between these lines of its document.
+const MARKS: [&str; 2] = ["<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"];
+
+fn plant_all(document: &std::path::Path) -> ExitCode {
+    let text = std::fs::read_to_string(document).unwrap_or_default();
+    let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
+    let Some((before, after)) = parts else {
+        eprintln!("{} has no marks to write between: {MARKS:?}", document.display());
+        return ExitCode::from(2);
+    };
+    let table = planted::table(|bug, totals: &Totals| eprintln!("{bug:?}: {}", totals.line()));
+    match std::fs::write(document, format!("{before}{}{table}{}{after}", MARKS[0], MARKS[1])) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", document.display());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What befalls the store calls of one process: drawn anew for each call, as strong as the run's swarm says, and nothing
+//! but a little latency once the world has healed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
+use ledger::model::Incarnation;
+
+use crate::history::Facts;
+use crate::swarm::CallFaults;
+use crate::world::Inner;
+
+/// The fate of one process.
+pub(crate) struct ProcessFate {
+    world: Weak<Inner>,
+    name: String,
+    running: Mutex<Running>,
+}
+
+/// The invocation that runs.
+#[derive(Default)]
+struct Running {
+    facts: Facts,
+    calls: u64,
+    plan: Plan,
+    dead: bool,
+    /// For how long it is to be frozen from now on.
+    freeze_ms: Option<u64>,
+}
+
+/// What shall happen to an invocation, at which of its store calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plan {
+    /// The process dies at this call; and whether that is after its effect.
+    pub(crate) kill: Option<(u64, bool)>,
+    /// The process is frozen at this call, for so long.
+    pub(crate) freeze: Option<(u64, u64)>,
+}
+
+impl ProcessFate {
+    pub(crate) fn new(world: Weak<Inner>, name: String) -> Self {
+        Self { world, name, running: Mutex::default() }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An invocation begins.
+    pub(crate) fn begin(&self, facts: Facts, plan: Plan) {
+        *self.running() = Running { facts, plan, ..Running::default() };
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.running().dead
+    }
+
+    pub(crate) fn take_freeze(&self) -> Option<u64> {
+        self.running().freeze_ms.take()
+    }
+
+    pub(crate) fn is_to_freeze(&self) -> bool {
+        self.running().freeze_ms.is_some()
+    }
+
+    /// Notes the call, and tells whether the process dies of it, before or after its effect.
+    fn note(&self, call: &CallInfo) -> Option<bool> {
+        let mut running = self.running();
+        running.calls += 1;
+        let Running { facts, calls, plan, .. } = &*running;
+        facts.change(|touched| {
+            touched.calls += 1;
+            if is_write(call) {
+                touched.writes.push((call.operation.clone(), call.partition_keys.first().cloned().unwrap_or_default()));
+            }
+            for key in &call.partition_keys {
+                if is_write(call) {
+                    touched.logs_written.extend(life(key, "LOG#"));
+                } else {
+                    touched.states_read.extend(life(key, "COMPACT#"));
+                }
+            }
+        });
+        let (killed, frozen) = (plan.kill.filter(|(at, _)| at == calls), plan.freeze.filter(|(at, _)| at == calls));
+        running.freeze_ms = frozen.map(|(_, pause)| pause);
+        running.dead = killed.is_some();
+        killed.map(|(_, after)| after)
+    }
+}
+
+/// Which life of a stream a partition key belongs to.
+pub(crate) fn life(key: &str, prefix: &str) -> Option<Incarnation> {
+    Incarnation::parse(key.strip_prefix(prefix)?.split('#').next()?)
+}
+
+pub(crate) fn is_write(call: &CallInfo) -> bool {
+    matches!(call.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems")
+}
+
+impl Fate for ProcessFate {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let Some(world) = self.world.upgrade() else { return Course::default() };
+        let killed = self.note(call);
+        if self.is_to_freeze() {
+            world.count("a process was frozen");
+        }
+        let mut course = draw(&world, call);
+        if let Some(after) = killed {
+            world.count(format!("fault kill on {}", call.operation));
+            course.decision =
+                if after { Decision::After(Failure::Silence) } else { Decision::Before(Failure::Silence) };
+        }
+        if matches!(course.decision, Decision::After(_)) && is_write(call) {
+            self.running().facts.change(|touched| touched.lost_a_reply = true);
+        }
+        world.trace(&[&self.name, &call.operation, &call.partition_keys.join(" "), &format!("{course:?}")]);
+        course
+    }
+
+    fn dealt_with(&self, call: &CallInfo, status: u16) {
+        let Some(world) = self.world.upgrade() else { return };
+        world.trace(&[&self.name, &call.operation, &status.to_string()]);
+        if status == 200 && is_write(call) {
+            world.written(call);
+        }
+    }
+}
+
+/// Draws what befalls a call.
+fn draw(world: &Inner, call: &CallInfo) -> Course {
+    let dice = &world.dice;
+    let mut course = Course { reaches_ms: dice.between(1..=8), returns_ms: dice.between(1..=8), ..Course::default() };
+    if !is_write(call) && !call.consistent_read {
+        course.staleness_ms = dice.between(0..=2_000);
+        if course.staleness_ms > 0 {
+            world.count(format!("stale read by {}", call.operation));
+        }
+    }
+    if world.is_healthy() {
+        return course;
+    }
+    let faults = &world.swarm.calls;
+    let mut fired = |name: &str, per_mille: u64| {
+        let fires = per_mille > 0 && dice.chance(per_mille);
+        if fires {
+            world.count(format!("fault {name} on {}", call.operation));
+        }
+        fires
+    };
+    if is_write(call) {
+        draw_for_write(call, faults, &mut fired, &mut course, dice);
+    } else if call.operation == "Query" {
+        if fired("cut page", faults.cut_page) {
+            course.page = Page::Cut(u32::try_from(dice.between(1..=3)).unwrap_or(1));
+        } else if fired("empty page", faults.empty_page) {
+            course.page = Page::Empty;
+        }
+    }
+    if course.decision == Decision::Proceed {
+        let failures = [
+            ("throttle", faults.throttle, Failure::Throttled),
+            ("error before", faults.error_before, Failure::ServerError),
+            ("reset", faults.reset, Failure::ConnectionReset),
+            ("silence", faults.silence, Failure::Silence),
+        ];
+        if let Some((_, _, failure)) = failures.into_iter().find(|(name, per_mille, _)| fired(name, *per_mille)) {
+            course.decision = Decision::Before(failure);
+        }
+    }
+    course
+}
+
+/// What befalls writes only: conflicts, and everything that happens after the effect.
+fn draw_for_write(
+    call: &CallInfo,
+    faults: &CallFaults,
+    fired: &mut impl FnMut(&str, u64) -> bool,
+    course: &mut Course,
+    dice: &crate::dice::Dice,
+) {
+    if call.transaction_items > 0 && fired("torn", faults.torn) {
+        course.unseen_items = dice.bits();
+        course.returns_ms = dice.between(20..=200);
+    }
+    if fired("conflict", faults.conflict) {
+        course.decision = Decision::Before(Failure::TransactionConflict);
+    } else if fired("error after", faults.error_after) {
+        course.decision = Decision::After(Failure::ServerError);
+    } else if fired("lost reply", faults.lost_reply) {
+        course.decision = Decision::After(Failure::Timeout);
+    } else if fired("zombie", faults.zombie) {
+        course.reaches_ms = dice.between(850..=5_000);
+    }
+}

@@ -1,0 +1,204 @@
+//! What happened, as its clients saw it: each request with when it began and ended by the true time, and what it came to.
+//! Cursors are kept opened, because the checker may know what clients may not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ledger::model::Incarnation;
+use ledger::model::cursor::Payload;
+
+/// From when to when, in milliseconds of the true time. What never ended, ended at the end of time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) begun: u64,
+    pub(crate) ended: u64,
+}
+
+/// What a request's store calls touched, also after its client had given up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touched {
+    /// The lives of streams whose logs it tried to write.
+    pub(crate) logs_written: BTreeSet<Incarnation>,
+    /// The lives whose compacted state it read.
+    pub(crate) states_read: BTreeSet<Incarnation>,
+    /// Each write that it tried: operation and first partition key.
+    pub(crate) writes: Vec<(String, String)>,
+    /// How many calls it made.
+    pub(crate) calls: u64,
+    /// Whether a write of it took effect and its answer was lost.
+    pub(crate) lost_a_reply: bool,
+}
+
+/// Shared between a request and the calls that it makes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts(Arc<Mutex<Touched>>);
+
+impl Facts {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Touched)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn get(&self) -> Touched {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What a request that wants to change something came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome<T> {
+    Done(T),
+    /// Refused, with the promise that it had no effect; the problem's code.
+    Nothing(String),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) fn done(&self) -> Option<&T> {
+        match self {
+            Self::Done(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// An event as its publisher sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Told apart from every other event of the run.
+    pub(crate) id: u64,
+    pub(crate) key: Option<String>,
+    pub(crate) tombstone: bool,
+}
+
+/// One attempt to publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Publish {
+    pub(crate) span: Span,
+    pub(crate) client: u64,
+    pub(crate) events: Vec<Sent>,
+    pub(crate) idempotency_key: Option<String>,
+    /// Partition and offset of each event, and whether it was a replay.
+    pub(crate) outcome: Outcome<(Vec<(u16, u64)>, bool)>,
+    pub(crate) facts: Facts,
+}
+
+/// A record as a reader saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) partition: u16,
+    pub(crate) offset: u64,
+    pub(crate) id: u64,
+    pub(crate) key: Option<String>,
+    pub(crate) tombstone: bool,
+    pub(crate) published_at: u64,
+}
+
+/// A page.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) span: Span,
+    /// Who read, since its last restart.
+    pub(crate) reader: String,
+    pub(crate) subscription: Option<String>,
+    /// The cursor that was sent.
+    pub(crate) from: Option<Payload>,
+    /// The cursor that came back.
+    pub(crate) to: Payload,
+    pub(crate) records: Vec<Seen>,
+    pub(crate) snapshot: bool,
+    pub(crate) caught_up: bool,
+    /// What the reader built so far, where it builds state and was told that it is the state of one moment.
+    pub(crate) state: Option<BTreeMap<String, u64>>,
+}
+
+/// A 410 for an expired position.
+#[derive(Clone, Debug)]
+pub(crate) struct Expired {
+    pub(crate) span: Span,
+    /// The cursor that was sent.
+    pub(crate) from: Option<Payload>,
+    pub(crate) lost_events: u64,
+    pub(crate) earliest: Payload,
+}
+
+/// A commit.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    pub(crate) span: Span,
+    pub(crate) cursor: Payload,
+    pub(crate) outcome: Outcome<bool>,
+}
+
+/// A subscription that was created or sought: the beginning of a generation.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) span: Span,
+    pub(crate) start: String,
+    pub(crate) seek: bool,
+    /// Where it begins.
+    pub(crate) outcome: Outcome<Payload>,
+}
+
+/// A create of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Create {
+    pub(crate) span: Span,
+    /// Which life, of how many partitions, and whether this create began it.
+    pub(crate) outcome: Outcome<(Incarnation, u64, bool)>,
+}
+
+/// A delete of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Delete {
+    pub(crate) span: Span,
+    pub(crate) outcome: Outcome<()>,
+}
+
+/// The latest record of a key, or that there is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    pub(crate) span: Span,
+    pub(crate) key: String,
+    pub(crate) found: Option<Seen>,
+    pub(crate) facts: Facts,
+}
+
+/// How far a stream went.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub(crate) span: Span,
+    pub(crate) incarnation: Incarnation,
+    /// Of each partition head, tail and watermark.
+    pub(crate) partitions: Vec<[u64; 3]>,
+}
+
+/// Requests of a key that was revoked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AfterRevocation {
+    /// When the revocation was acknowledged.
+    pub(crate) revoked_at: u64,
+    pub(crate) span: Span,
+    pub(crate) accepted: bool,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    pub(crate) publishes: Vec<Publish>,
+    pub(crate) reads: Vec<Read>,
+    pub(crate) expired: Vec<Expired>,
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) creates: Vec<Create>,
+    pub(crate) deletes: Vec<Delete>,
+    pub(crate) lookups: Vec<Lookup>,
+    pub(crate) described: Vec<Described>,
+    pub(crate) revoked: Vec<AfterRevocation>,
+    /// What a fault-free reader read of the log of each life: per partition, by offset.
+    pub(crate) truth: BTreeMap<Incarnation, Vec<BTreeMap<u64, Seen>>>,
+    /// The lives that were read to their end when everything had come to rest.
+    pub(crate) complete: BTreeSet<Incarnation>,
+    /// What was found wrong while the run went on.
+    pub(crate) anomalies: Vec<String>,
+}

@@ -1,0 +1,99 @@
+//! A process of the fleet: a Lambda with its own ledger, caches, clock and randomness, one invocation at a time. It may
+//! die or be frozen at any of its store calls; what it sent to the store lives on.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use ledger::{Clock, Ledger, Randomness, Settings};
+
+use crate::fate::{Plan, ProcessFate};
+use crate::history::Facts;
+use crate::world::{ENVIRONMENT, Inner, TABLE};
+
+/// The services of the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Admin,
+    Publish,
+    Poll,
+    Compactor,
+    Keeper,
+}
+
+/// A process.
+pub(crate) struct Process {
+    pub(crate) service: Service,
+    pub(crate) ledger: Ledger,
+    /// What an HTTP service answers with.
+    pub(crate) router: axum::Router,
+    pub(crate) fate: Arc<ProcessFate>,
+    busy: AtomicBool,
+    clock: Clock,
+}
+
+impl Process {
+    /// A cold start.
+    pub(crate) fn start(world: &Arc<Inner>, service: Service, number: usize, randomness: Randomness) -> Arc<Self> {
+        let fate = Arc::new(ProcessFate::new(Arc::downgrade(world) as Weak<Inner>, format!("{service:?} {number}")));
+        let skew = i64::try_from(world.swarm.skew_ms).unwrap_or_default();
+        let ahead = world.dice.between(0..=2 * world.swarm.skew_ms);
+        let clock = world.clock.skewed(i64::try_from(ahead).unwrap_or_default() - skew);
+        let client = world.engine.under(fate.clone()).client();
+        let ledger = Ledger::new(client, TABLE, clock.clone(), randomness, Settings { alone: false });
+        let settings = platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas: world.quotas() };
+        let routes = match service {
+            Service::Admin => admin::routes(),
+            Service::Publish => publish::routes(),
+            Service::Poll => poll::routes(),
+            Service::Compactor | Service::Keeper => platform::endpoint::Routes::default(),
+        };
+        let router = routes.router(ledger.clone(), &settings);
+        Arc::new(Self { service, ledger, router, fate, busy: AtomicBool::new(false), clock })
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    /// Takes it for an invocation; give it back with [`Process::release`].
+    pub(crate) fn take(&self) {
+        self.busy.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn release(&self) {
+        self.busy.store(false, Ordering::SeqCst);
+    }
+
+    /// Runs one invocation to its end, or to that of the process: then nobody hears of it.
+    pub(crate) async fn invoke<T>(&self, facts: Facts, plan: Plan, work: impl Future<Output = T>) -> Option<T> {
+        self.fate.begin(facts, plan);
+        let mut work = Box::pin(work);
+        let mut thaw: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+        poll_fn(move |context| {
+            loop {
+                if self.fate.is_dead() {
+                    return Poll::Ready(None);
+                }
+                if let Some(pause) = self.fate.take_freeze() {
+                    let clock = self.clock.clone();
+                    thaw = Some(Box::pin(async move { clock.sleep(pause).await }));
+                }
+                if let Some(pause) = &mut thaw {
+                    if pause.as_mut().poll(context).is_pending() {
+                        return Poll::Pending;
+                    }
+                    thaw = None;
+                }
+                match work.as_mut().poll(context) {
+                    Poll::Ready(value) => return Poll::Ready(Some(value)),
+                    Poll::Pending if self.fate.is_dead() || self.fate.is_to_freeze() => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,200 @@
+//! One run: a world is created and populated, suffers, heals, comes to rest, and is judged.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::actors::bootstrapper::Bootstrapper;
+use crate::actors::publisher::Publisher;
+use crate::actors::subscriber::{Habit, Subscriber};
+use crate::actors::{compactor, life, operator, reader, time};
+use crate::checker;
+use crate::client::Client;
+use crate::counters::Counters;
+use crate::world::{STREAM, World};
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    /// What must never be, each beginning with the number of the rule that it breaks.
+    pub(crate) anomalies: Vec<String>,
+    pub(crate) counters: Counters,
+    pub(crate) store_calls: u64,
+    /// Faults that befell calls of the store.
+    pub(crate) faults: u64,
+    /// Two runs of one seed have the same.
+    pub(crate) trace: u64,
+}
+
+thread_local! {
+    /// Panics of this thread, wherever they were caught.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lets every panic of a run be found in its report, also those that the services turn into an answer.
+pub(crate) fn watch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.with_borrow_mut(|panics| panics.push(format!("0 a panic: {panic}").replace('\n', ": ")));
+    }));
+}
+
+/// Runs a seed, by itself on this thread.
+///
+/// With `told`, everything that happens is written to standard output.
+pub(crate) fn run(seed: u64, told: bool) -> Report {
+    PANICS.take();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let world = AssertUnwindSafe(|| runtime.block_on(live(seed, told)));
+    let mut report = catch_unwind(world).unwrap_or_default();
+    report.anomalies.extend(PANICS.take());
+    report
+}
+
+async fn live(seed: u64, told: bool) -> Report {
+    let (world, rings) = World::create(seed, None, told).await;
+    world.0.tell(|| format!("{:?}", world.0.swarm));
+    tokio::spawn(compactor::listen(world.clone(), rings));
+    life::begin(&world).await;
+    let swarm = world.0.swarm.clone();
+
+    let mut busy = tokio::task::JoinSet::new();
+    for number in 0..swarm.publishers {
+        busy.spawn(Publisher::new(&world, number).run(swarm.requests_each));
+    }
+    busy.spawn(life::end_and_begin(world.clone()));
+    busy.spawn(time::pass(world.clone()));
+    if swarm.seeks {
+        busy.spawn(operator::move_subscriptions(world.clone()));
+    }
+    if swarm.revokes {
+        busy.spawn(operator::revoke(world.clone()));
+    }
+    if swarm.floods {
+        busy.spawn(operator::flood(world.clone()));
+    }
+    if swarm.poisons {
+        busy.spawn(operator::poison(world.clone()));
+    }
+    let mut readers = populate_with_readers(&world);
+    suffer(&world, &mut busy).await;
+    rest(&world, &mut readers).await;
+    let anomalies = checker::check(&world);
+    Report {
+        anomalies,
+        counters: world.0.counters(),
+        store_calls: world.0.store_calls(),
+        faults: world.0.counters().sum("fault "),
+        trace: world.0.trace_so_far(),
+    }
+}
+
+/// Two or more of those who read, in no two runs the same.
+fn populate_with_readers(world: &World) -> tokio::task::JoinSet<()> {
+    let mut readers = tokio::task::JoinSet::new();
+    let dice = &world.0.dice;
+    let mut subscriber = |name: &str, subscription: &str, habit: Habit| {
+        readers.spawn(Subscriber::new(world, name, subscription, habit).run());
+    };
+    subscriber("billing", "billing", *dice.one_of(&[Habit::Always, Habit::Sometimes]));
+    if dice.chance(500) {
+        subscriber("shipping", "shipping", Habit::Sometimes);
+    }
+    if dice.chance(500) {
+        subscriber("audit one", "audit", Habit::Always);
+        subscriber("audit two", "audit", Habit::OldCursors);
+    }
+    if dice.chance(600) {
+        readers.spawn(reader::read(world.clone(), "reader".to_owned()));
+    }
+    readers.spawn(reader::look_up(world.clone()));
+    if world.0.swarm.compaction {
+        readers.spawn(Bootstrapper::new(world, "state-1").run());
+        if dice.chance(400) {
+            readers.spawn(Bootstrapper::new(world, "state-2").run());
+        }
+    }
+    readers
+}
+
+/// Lets the actors go on; after 60 % of the requests nothing fails any more.
+async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
+    let swarm = &world.0.swarm;
+    let enough = swarm.publishers * swarm.requests_each * 6 / 10;
+    loop {
+        tokio::select! {
+            biased;
+            ended = busy.join_next() => match ended {
+                None => break,
+                Some(ended) => ended.expect("an actor ends well"),
+            },
+            () = world.sleep(250) => {}
+        }
+        if !world.0.is_healthy() && world.0.counters().get("requests to publish") >= enough {
+            world.0.heal();
+        }
+    }
+    world.0.heal();
+}
+
+/// Thirty seconds after healing everything works; then readers read to the end, and the truth is written down.
+pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) {
+    world.sleep(30_000).await;
+    let client = Client::new(world);
+    probe(&client).await;
+    {
+        // Whatever was frozen thaws and finds its time over.
+        let _quiet = world.0.gate.write().await;
+        world.sleep(310_000).await;
+    }
+    if !compactor::keep(world).await {
+        world.0.anomaly("22 a sweep fails although nothing else does");
+    }
+    world.sleep(10_000).await;
+    world.0.stop();
+    let patience = world.sleep(20 * 60_000);
+    tokio::pin!(patience);
+    loop {
+        tokio::select! {
+            biased;
+            ended = readers.join_next() => match ended {
+                None => break,
+                Some(ended) => ended.expect("a reader ends well"),
+            },
+            () = &mut patience => {
+                world.0.anomaly(format!("22 {} readers never came to the end of the log", readers.len()));
+                break;
+            }
+        }
+    }
+    if let Some(life) = time::note_truth(world).await {
+        world.0.history().complete.insert(life);
+    }
+    reader::describe(&client).await;
+    checker::state::look_at_everything(&client).await;
+}
+
+/// Whatever a client asks now must be done at once.
+async fn probe(client: &Client) {
+    let world = &client.world.0;
+    let mut publisher = Publisher::new(&client.world, u64::MAX);
+    let request = publisher.request(&["key-0"], None);
+    let reply = publisher.attempt(&request).await;
+    let excused = match reply.code() {
+        // An operator has to help here, and nobody did.
+        "head_lost" => true,
+        // It goes on after the next sweep.
+        "compactor_stalled" => true,
+        _ => false,
+    };
+    if !reply.is_ok() && !excused {
+        world.anomaly(format!("22 a publish after healing: {} {}", reply.status(), reply.code()));
+    }
+    let reply = client.get(&format!("/streams/{STREAM}/events?from=earliest&limit=5")).await;
+    if !reply.is_ok() && reply.code() != "head_lost" {
+        world.anomaly(format!("22 a read after healing: {} {}", reply.status(), reply.code()));
+    }
+    let reply = client.admin("GET", "/streams", None).await;
+    if !reply.is_ok() && reply.status() != 429 {
+        world.anomaly(format!("22 a listing after healing: {} {}", reply.status(), reply.code()));
+    }
+}

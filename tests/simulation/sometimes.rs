@@ -1,0 +1,79 @@
+//! What must have happened often enough in a run of many seeds. A fault that never fires, a problem that is never answered
+//! and a path that is never taken prove nothing, so the run fails without them.
+
+use crate::suite::Totals;
+
+/// How often, at least.
+const OFTEN: u64 = 10;
+/// Below so many seeds nothing can be said.
+const SEEDS: u64 = 100;
+
+/// Faults, each with the operations that it befalls.
+const WRITES: [&str; 3] = ["PutItem", "UpdateItem", "TransactWriteItems"];
+const READS: [&str; 2] = ["GetItem", "Query"];
+const BEFORE: [&str; 4] = ["throttle", "error before", "reset", "kill"];
+const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
+
+/// Everything else.
+const HAPPENED: [&str; 41] = [
+    "fault silence on ",
+    "fault cut page on Query",
+    "fault empty page on Query",
+    "fault torn on TransactWriteItems",
+    "a ring was lost",
+    "a ring was doubled",
+    "a ring was delivered again",
+    "a process was frozen",
+    "a publish recognised its own batch",
+    "a receipt was replayed",
+    "a stream was created again",
+    "a write into a life that had ended and had a successor",
+    "a bootstrap began again",
+    "a bootstrap was followed to the end",
+    "a record batch was damaged",
+    "a head was a stub",
+    "time to live deleted an item",
+    "leap Caches",
+    "leap Retention",
+    "leap Grace",
+    "leap Stall",
+    "leap Neglect",
+    "problem unavailable",
+    "problem outcome_unknown",
+    "problem contention",
+    "problem compaction_gap",
+    "problem head_lost",
+    "problem compactor_stalled",
+    "problem position_expired",
+    "problem stream_recreated",
+    "problem stream_deleting",
+    "problem stream_exists",
+    "problem stream_not_found",
+    "problem subscription_not_found",
+    "problem key_not_found",
+    "problem generation_mismatch",
+    "problem idempotency_in_progress",
+    "problem idempotency_key_reused",
+    "problem tail_mismatch",
+    "problem rate_limited",
+    "problem unauthenticated",
+];
+
+/// Fails when something did not happen often enough.
+pub(crate) fn check(totals: &Totals) -> Result<(), String> {
+    if totals.seeds < SEEDS {
+        return Err(format!("only {} seeds were run, too few to say that everything happened", totals.seeds));
+    }
+    let on = |faults: &[&str], operations: &[&str]| -> Vec<String> {
+        faults.iter().flat_map(|fault| operations.iter().map(move |on| format!("fault {fault} on {on}"))).collect()
+    };
+    let all = [WRITES.as_slice(), READS.as_slice()].concat();
+    let faults = on(&BEFORE, &all).into_iter().chain(on(&AFTER, &WRITES));
+    let wanted = faults.chain(HAPPENED.map(str::to_owned));
+    let seldom: Vec<String> = wanted
+        .map(|name| (totals.counters.sum(&name), name))
+        .filter(|(count, _)| *count < OFTEN)
+        .map(|(count, name)| format!("{count} times: {name}"))
+        .collect();
+    if seldom.is_empty() { Ok(()) } else { Err(format!("in {} seeds only\n{}", totals.seeds, seldom.join("\n"))) }
+}

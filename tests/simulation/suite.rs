@@ -1,0 +1,123 @@
+//! Many seeds, on all processors: what they add up to, and what a person should hear of it.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ledger::planted::{Bug, plant};
+
+use crate::counters::Counters;
+use crate::run::{Report, run};
+use crate::sometimes;
+
+/// What every test run aims at.
+const SEEDS: u64 = 500;
+const MILLISECONDS: u64 = 60_000;
+/// Seeds whose runs are compared between two processes.
+const COMPARED: std::ops::RangeInclusive<u64> = 1..=16;
+
+/// What many seeds came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) seeds: u64,
+    pub(crate) store_calls: u64,
+    pub(crate) faults: u64,
+    pub(crate) counters: Counters,
+    /// The anomalies of each seed that has any.
+    pub(crate) failing: BTreeMap<u64, Vec<String>>,
+    pub(crate) milliseconds: u64,
+}
+
+impl Totals {
+    fn add(&mut self, seed: u64, report: Report) {
+        self.seeds += 1;
+        self.store_calls += report.store_calls;
+        self.faults += report.faults;
+        self.counters.add(&report.counters);
+        if !report.anomalies.is_empty() {
+            self.failing.insert(seed, report.anomalies);
+        }
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        let per_second = self.seeds * 1_000 / self.milliseconds.max(1);
+        format!(
+            "{} seeds ({per_second}/s), {} store calls, {} faults, {} seeds with anomalies",
+            self.seeds,
+            self.store_calls,
+            self.faults,
+            self.failing.len()
+        )
+    }
+
+    /// Each seed that failed, with how to run it again and what was wrong.
+    pub(crate) fn failures(&self) -> String {
+        let one = |(seed, anomalies): (&u64, &Vec<String>)| {
+            let shown: Vec<String> = anomalies.iter().take(5).map(|anomaly| format!("    {anomaly:.500}")).collect();
+            format!("just sim {seed}\n{}", shown.join("\n"))
+        };
+        self.failing.iter().take(10).map(one).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Runs seeds from `first` on, on all processors, while `goes_on` says so; it is asked between seeds.
+pub(crate) fn seeds(first: u64, bug: Option<Bug>, goes_on: impl Fn(&Totals) -> bool + Sync) -> Totals {
+    let (next, stopped) = (AtomicU64::new(first), AtomicBool::new(false));
+    let totals = Mutex::new(Totals::default());
+    let clock = ledger::Clock::system();
+    let began = clock.now();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                plant(bug);
+                while !stopped.load(Ordering::SeqCst) {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    let report = run(seed, false);
+                    let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+                    totals.add(seed, report);
+                    totals.milliseconds = clock.now().since(began);
+                    if !goes_on(&totals) {
+                        stopped.store(true, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    totals.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Five hundred seeds or a minute of them, whichever ends first. All must be clean, and everything must have happened.
+pub(crate) fn a_minute() -> Result<(), String> {
+    let totals = seeds(1, None, |totals| totals.seeds < SEEDS && totals.milliseconds < MILLISECONDS);
+    println!("{}", totals.line());
+    if !totals.failing.is_empty() {
+        return Err(totals.failures());
+    }
+    sometimes::check(&totals)
+}
+
+/// Two processes see the same in the same seeds.
+pub(crate) fn is_deterministic() -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let trace = || {
+        let answer = Command::new(&program)
+            .args(["trace", &COMPARED.start().to_string(), &COMPARED.end().to_string()])
+            .output()
+            .map_err(|error| error.to_string())?;
+        String::from_utf8(answer.stdout).map_err(|error| error.to_string())
+    };
+    let (one, other) = (trace()?, trace()?);
+    if one.lines().count() as u64 != COMPARED.end() - COMPARED.start() + 1 {
+        return Err(format!("the traces are not there: {one}"));
+    }
+    if one == other { Ok(()) } else { Err(format!("the same seeds ran differently:\n{one}\n{other}")) }
+}
+
+/// What tells the run of each seed from every other.
+pub(crate) fn print_traces(first: u64, last: u64) {
+    for seed in first..=last {
+        println!("{seed} {:016x}", run(seed, false).trace);
+    }
+}

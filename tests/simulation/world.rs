@@ -1,0 +1,301 @@
+//! The world of one run: the table, the fleet of processes on it, its clock, and the record of what happens. Everything is
+//! on one thread with paused time, and everything that is decided comes from the seed.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use embedded::{CallInfo, Engine};
+use ledger::model::StreamName;
+use ledger::{Clock, Ledger, Settings, Timestamp};
+use platform::access::Quotas;
+use platform::api_key::Token;
+use tokio::sync::RwLock;
+
+use crate::counters::Counters;
+use crate::dice::Dice;
+use crate::fate::{Plan, life};
+use crate::history::{Facts, History};
+use crate::process::{Process, Service};
+use crate::swarm::Swarm;
+
+pub(crate) const TABLE: &str = "eventledger";
+pub(crate) const ENVIRONMENT: &str = "simulation";
+/// Noon of a day in 2026.
+const START: Timestamp = Timestamp(1_790_000_000_000);
+/// Every action on everything.
+const EVERYTHING: [&str; 6] = ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
+/// The stream that a run is about.
+pub(crate) const STREAM: &str = "orders";
+
+/// A world. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct World(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) dice: Dice,
+    pub(crate) swarm: Swarm,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Engine,
+    /// What the clients authenticate with.
+    pub(crate) key: String,
+    /// The key that may be revoked.
+    pub(crate) guest: Token,
+    /// A client that meets no fault.
+    pub(crate) client: aws_sdk_dynamodb::Client,
+    /// Requests hold it for reading; whoever needs a quiet world takes it for writing.
+    pub(crate) gate: RwLock<()>,
+    /// Set by rings of the doorbell, taken by the table's change stream.
+    pub(crate) rings: tokio::sync::mpsc::UnboundedSender<String>,
+    history: Mutex<History>,
+    counters: Mutex<Counters>,
+    processes: Mutex<Vec<Arc<Process>>>,
+    started: AtomicUsize,
+    events: AtomicU64,
+    healthy: AtomicBool,
+    stopping: AtomicBool,
+    poisoned: AtomicBool,
+    store_calls: AtomicU64,
+    trace: Mutex<u64>,
+    /// Whether what happens is written to standard output.
+    told: bool,
+    /// What shall happen to the next invocation, whatever the dice say.
+    next_plan: Mutex<Option<Plan>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world with an empty table and two API keys. The second value hears of each log that changed.
+    pub(crate) async fn create(
+        seed: u64,
+        swarm: Option<Swarm>,
+        told: bool,
+    ) -> (Self, tokio::sync::mpsc::UnboundedReceiver<String>) {
+        let dice = Dice::new(seed);
+        let swarm = swarm.unwrap_or_else(|| Swarm::draw(&dice));
+        let clock = Clock::simulated(START);
+        let engine = Engine::replicated(&clock);
+        let client = engine.client();
+        ledger::table::create_if_absent(&client, TABLE).await.expect("a table in memory");
+        let randomness = dice.randomness();
+        let (key, guest) = (Token::mint(&randomness, ENVIRONMENT), Token::mint(&randomness, ENVIRONMENT));
+        let (rings, rung) = tokio::sync::mpsc::unbounded_channel();
+        let inner = Inner {
+            dice,
+            swarm,
+            clock,
+            engine,
+            key: key.reveal(),
+            guest: guest.clone(),
+            client,
+            gate: RwLock::new(()),
+            rings,
+            history: Mutex::default(),
+            counters: Mutex::default(),
+            processes: Mutex::default(),
+            started: AtomicUsize::new(0),
+            events: AtomicU64::new(0),
+            healthy: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            store_calls: AtomicU64::new(0),
+            trace: Mutex::default(),
+            told,
+            next_plan: Mutex::default(),
+        };
+        let world = Self(Arc::new(inner));
+        let ledger = world.0.faultless();
+        for (token, client) in [(key, "clients"), (guest, "guest")] {
+            let record = token.record(client, &EVERYTHING, world.0.clock.now());
+            ledger.create_api_key(&record).await.expect("a key can be stored");
+        }
+        (world, rung)
+    }
+
+    /// A process of a service that has nothing to do, a cold one if there is none; it is taken.
+    pub(crate) fn process(&self, service: Service) -> Arc<Process> {
+        let mut processes = lock(&self.0.processes);
+        processes.retain(|process| !process.fate.is_dead());
+        let idle: Vec<_> =
+            processes.iter().filter(|process| process.service == service && !process.is_busy()).cloned().collect();
+        let process = if idle.is_empty() || (idle.len() < 3 && self.0.dice.chance(60)) {
+            let number = self.0.started.fetch_add(1, Ordering::SeqCst);
+            let process = Process::start(&self.0, service, number, self.0.dice.randomness());
+            processes.push(Arc::clone(&process));
+            process
+        } else {
+            Arc::clone(self.0.dice.one_of(&idle))
+        };
+        process.take();
+        process
+    }
+
+    /// What shall happen to an invocation that begins now.
+    pub(crate) fn plan(&self) -> Plan {
+        let (dice, swarm) = (&self.0.dice, &self.0.swarm);
+        if let Some(plan) = lock(&self.0.next_plan).take() {
+            return plan;
+        }
+        if self.0.is_healthy() {
+            return Plan::default();
+        }
+        Plan {
+            kill: dice.chance(swarm.kill).then(|| (dice.between(1..=6), dice.chance(500))),
+            freeze: dice.chance(swarm.freeze).then(|| (dice.between(1..=4), dice.between(10_000..=300_000))),
+        }
+    }
+
+    /// Runs an invocation on a process of a service.
+    pub(crate) async fn invoke<T, W: Future<Output = T>>(
+        &self,
+        service: Service,
+        facts: Facts,
+        plan: Plan,
+        work: impl FnOnce(Arc<Process>) -> W,
+    ) -> Option<T> {
+        let process = self.process(service);
+        let outcome = process.invoke(facts, plan, work(Arc::clone(&process))).await;
+        process.release();
+        outcome
+    }
+
+    /// Waits, on the true clock.
+    pub(crate) async fn sleep(&self, milliseconds: u64) {
+        self.0.clock.sleep(milliseconds).await;
+    }
+
+    /// Waits for a drawn time.
+    pub(crate) async fn pause(&self, range: std::ops::RangeInclusive<u64>) {
+        self.sleep(self.0.dice.between(range)).await;
+    }
+}
+
+impl Inner {
+    /// A ledger that meets no fault and remembers nothing: what the checker takes the truth from.
+    pub(crate) fn faultless(&self) -> Ledger {
+        let randomness = ledger::Randomness::seeded(0);
+        Ledger::new(self.client.clone(), TABLE, self.clock.clone(), randomness, Settings { alone: false })
+    }
+
+    pub(crate) fn stream(&self) -> StreamName {
+        StreamName::parse(STREAM).expect("a name")
+    }
+
+    /// The true time.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().0
+    }
+
+    /// A number that no other event of the run has.
+    pub(crate) fn next_event(&self) -> u64 {
+        self.events.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn quotas(&self) -> Quotas {
+        let number = |value| NonZeroU32::new(value).expect("not zero");
+        if self.swarm.floods {
+            Quotas { requests_per_second: number(5), burst: number(12), ..Quotas::default() }
+        } else {
+            Quotas::default()
+        }
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing fails.
+    pub(crate) fn heal(&self) {
+        self.healthy.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Readers read to the end and stop.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_poisoned(&self, poisoned: bool) {
+        self.poisoned.store(poisoned, Ordering::SeqCst);
+    }
+
+    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+
+    pub(crate) fn count(&self, name: impl Into<String>) {
+        lock(&self.counters).count(name);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        lock(&self.counters).clone()
+    }
+
+    /// Something that must never be.
+    pub(crate) fn anomaly(&self, what: impl Into<String>) {
+        self.history().anomalies.push(what.into());
+    }
+
+    pub(crate) fn store_calls(&self) -> u64 {
+        self.store_calls.load(Ordering::SeqCst)
+    }
+
+    /// Decides what shall happen to the next invocation.
+    pub(crate) fn set_next_plan(&self, plan: Plan) {
+        *lock(&self.next_plan) = Some(plan);
+    }
+
+    /// Writes a line of the story, if somebody wants to read it.
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
+        if self.told {
+            println!("{} {}", self.now(), line());
+        }
+    }
+
+    /// Adds to what tells two runs apart.
+    pub(crate) fn trace(&self, words: &[&str]) {
+        self.store_calls.fetch_add(u64::from(words.len() == 4), Ordering::SeqCst);
+        self.tell(|| words.join(" | "));
+        let mut trace = lock(&self.trace);
+        let now = self.now().to_string();
+        for byte in words.iter().chain([&now.as_str()]).flat_map(|word| word.bytes().chain([0])) {
+            // FNV-1a, by its definition.
+            *trace = (*trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// What tells this run from every other.
+    pub(crate) fn trace_so_far(&self) -> u64 {
+        *lock(&self.trace)
+    }
+
+    /// A write took effect: the table's change stream hears of it.
+    pub(crate) fn written(&self, call: &CallInfo) {
+        for key in call.partition_keys.iter().filter(|key| key.starts_with("LOG#")) {
+            let ended = life(key, "LOG#").is_some_and(|life| self.has_ended(life));
+            if ended {
+                self.count("a write into a life that had ended and had a successor");
+            }
+            // Whoever should listen may have stopped already.
+            self.rings.send(key.clone()).ok();
+        }
+    }
+
+    /// Whether a life of the stream is known to have been followed by another.
+    fn has_ended(&self, life: ledger::model::Incarnation) -> bool {
+        let history = self.history();
+        let began = |create: &crate::history::Create| create.outcome.done().map(|(incarnation, ..)| *incarnation);
+        let mut lives = history.creates.iter().filter_map(began).skip_while(|known| *known != life);
+        lives.any(|known| known != life)
+    }
+}
