@@ -81,3 +81,12 @@ example-follow *arguments:
 # the contract suite against a running server, with the API key in a file
 contract url="http://127.0.0.1:8080" key_file="data/admin.key":
     EVENTLEDGER_API_URL={{ url }} EVENTLEDGER_API_KEY="$(cat {{ key_file }})" cargo test --package tests --test contract
+
+# the contract suite on a second implementation of DynamoDB, MiniStack, through the SDK's own network client
+check-emulator:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv={{ tools }}/ministack
+    # It needs cbor2 and does not say so.
+    [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
+    tests/emulator/check "$venv/bin/python"

@@ -46,14 +46,18 @@ impl Config {
         })
     }
 
-    /// The ledger on the table, as one process of many. Region, credentials and endpoint are AWS's own variables.
+    /// The ledger on the table, as one process of many.
     pub async fn ledger(&self) -> Ledger {
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
-        let settings = ledger::client_settings(aws_sdk_dynamodb::config::Builder::from(&shared));
-        let client = aws_sdk_dynamodb::Client::from_conf(settings.build());
         let alone = ledger::Settings { alone: false };
-        Ledger::new(client, &self.table, Clock::system(), Randomness::system(), alone)
+        Ledger::new(client().await, &self.table, Clock::system(), Randomness::system(), alone)
     }
+}
+
+/// A client of DynamoDB over the network. Region, credentials and endpoint are AWS's own variables.
+pub async fn client() -> aws_sdk_dynamodb::Client {
+    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+    let settings = ledger::client_settings(aws_sdk_dynamodb::config::Builder::from(&shared));
+    aws_sdk_dynamodb::Client::from_conf(settings.build())
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ async fn a7_a_mistyped_key_costs_no_read() {
     let api = Api::in_process().await;
     let good = api.key().expect("a key").to_owned();
     let mistyped = api.with_key(Some(good.replacen("elk_test_", "elk_tset_", 1)));
-    let engine = &api.app().engine;
+    let engine = api.app().engine();
     engine.record();
     mistyped.get("/streams").await.problem(401, "unauthenticated");
     let wrong_checksum = api.with_key(Some(format!("{}000000", &good[..good.len() - 6])));

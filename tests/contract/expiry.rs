@@ -121,7 +121,7 @@ async fn delete_what_expired(stream: &Stream) {
     for _ in 0..2 {
         app.clock.advance(15 * 24 * HOUR_MS);
         app.ledger.sweep().await.expect("a sweep");
-        deleted += app.engine.sweep_expired().expect("the store deletes");
+        deleted += app.engine().sweep_expired().expect("the store deletes");
     }
     assert!(deleted > 0, "something was meant to be deleted for good");
 }

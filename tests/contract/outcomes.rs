@@ -34,7 +34,7 @@ async fn breakable(decision: Decision, only_writes: bool) -> (Stream, Arc<Atomic
     let stream = Stream::create(&api, "outcomes").await;
     stream.publish_numbered(0..1).await;
     let left = Arc::new(AtomicU32::new(0));
-    api.app().engine.set_fate(Broken { left: Arc::clone(&left), only_writes, decision });
+    api.app().engine().set_fate(Broken { left: Arc::clone(&left), only_writes, decision });
     (stream, left)
 }
 

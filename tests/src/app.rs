@@ -1,7 +1,8 @@
 //! How the services are put together for a test: the only file that knows the constructors of all parts.
 //!
 //! In process: the production routers on an embedded table in memory, with a manual clock and seeded randomness, so that
-//! every run is the same. The server under test, if there is one, is named by the environment, which only this file reads.
+//! every run is the same. With `EVENTLEDGER_TABLE` the same routers run on a DynamoDB over the network, each test on a
+//! table of its own; the server under test, if there is one, is named too. Only this file reads the environment.
 
 use ledger::model::StreamName;
 use ledger::{ApiKey, ApiKeyState, Clock, Ledger, Randomness, Settings, Timestamp};
@@ -21,8 +22,8 @@ const EVERYTHING: [&str; 7] =
 /// The parts of EventLedger in this process.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// The embedded table.
-    pub engine: embedded::Engine,
+    /// The embedded table; none on a DynamoDB over the network.
+    engine: Option<embedded::Engine>,
     /// What the routers call.
     pub ledger: Ledger,
     /// Moves only by hand.
@@ -50,17 +51,33 @@ impl App {
     /// Everything new, on an empty table.
     ///
     /// # Panics
-    /// When the embedded table cannot be made.
+    /// When the table cannot be made.
     pub async fn start(quotas: Quotas) -> Self {
-        let clock = Clock::manual(START);
-        let engine = embedded::Engine::memory(&clock);
-        let client = engine.client();
-        ledger::table::create_if_absent(&client, "eventledger").await.expect("the table can be created");
+        let (table, network) = table();
+        // A DynamoDB over the network deletes by its own clock, and remembers the tokens of transactions over all tables.
+        let (start, randomness) =
+            if network { (Clock::system().now(), Randomness::system()) } else { (START, Randomness::seeded(1)) };
+        let clock = Clock::manual(start);
+        let engine = (!network).then(|| embedded::Engine::memory(&clock));
+        let client = match &engine {
+            Some(engine) => engine.client(),
+            None => platform::config::client().await,
+        };
+        ledger::table::create_if_absent(&client, &table).await.expect("the table can be created");
         let settings = Settings { alone: true };
-        let ledger = Ledger::new(client, "eventledger", clock.clone(), Randomness::seeded(1), settings);
+        let ledger = Ledger::new(client, &table, clock.clone(), randomness, settings);
         let router =
             local::app::router(&ledger, &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas });
         Self { engine, ledger, clock, router }
+    }
+
+    /// The embedded table, for tests that break it, watch it, or let it delete.
+    ///
+    /// # Panics
+    /// On a DynamoDB over the network.
+    #[must_use]
+    pub fn engine(&self) -> &embedded::Engine {
+        self.engine.as_ref().expect("this test needs the embedded table")
     }
 
     /// A new key that may do everything.
@@ -96,6 +113,16 @@ impl App {
     pub async fn compact(&self, stream: &str) {
         let name = StreamName::parse(stream).expect("the name of a stream");
         self.ledger.compact_stream(&name).await.expect("a stream can be compacted");
+    }
+}
+
+/// The name of a new table, and whether it is on a DynamoDB over the network: then `EVENTLEDGER_TABLE` is set, and names
+/// begin so. Which DynamoDB that is, AWS's own variables say.
+#[expect(clippy::disallowed_methods, reason = "this is how a person points the suite at a DynamoDB")]
+fn table() -> (String, bool) {
+    match std::env::var("EVENTLEDGER_TABLE") {
+        Ok(prefix) => (format!("{prefix}-{}", Randomness::system().base62(12)), true),
+        Err(_) => ("eventledger".to_owned(), false),
     }
 }
 
