@@ -90,3 +90,24 @@ check-emulator:
     # It needs cbor2 and does not say so.
     [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
     tests/emulator/check "$venv/bin/python"
+
+# coverage-guided fuzzing of the decoders of cursors and record batches, so many seconds each; needs a C++ compiler
+fuzz-decoders seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo test --workspace --lib -- --ignored --exact fuzz::seeds::write > /dev/null
+    target=$(rustc --print host-tuple)
+    # The counters that libFuzzer steers by. Stable Rust has them, and no sanitizer, which safe code can do without; with a
+    # target named, build scripts and macros stay without them.
+    coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
+    coverage="$coverage -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+    RUSTFLAGS="$coverage" cargo build --profile fuzz --package ledger --features fuzz --examples --target "$target" --target-dir target/fuzz
+    for decoder in cursor record-batch; do
+        mkdir -p "target/fuzz/found/$decoder"
+        program=target/fuzz/$target/fuzz/examples/fuzz-$decoder
+        # A decoder that believes a lie about a length runs into the limit of memory.
+        "$program" -max_total_time={{ seconds }} -rss_limit_mb=512 -timeout=10 -max_len=8192 -print_final_stats=1 \
+            -artifact_prefix="target/fuzz/found/$decoder/" "target/fuzz/corpus/$decoder" 2> "target/fuzz/$decoder.log" ||
+            { tail -n 40 "target/fuzz/$decoder.log" >&2; exit 1; }
+        echo "$decoder: $(grep DONE "target/fuzz/$decoder.log"), of $(grep -o '[0-9]* inline 8-bit counters' "target/fuzz/$decoder.log")"
+    done

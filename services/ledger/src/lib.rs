@@ -14,6 +14,8 @@ mod compact;
 mod compacted;
 mod doorbell;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod inspect;
 mod ledger;
 pub mod limits;

@@ -1,0 +1,4 @@
+//! The fuzzer of record batches: libFuzzer, with what `ledger::fuzz` holds against each input.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ledger::fuzz::record_batch(input));
