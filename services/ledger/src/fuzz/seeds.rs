@@ -56,8 +56,10 @@ pub(super) fn record_batches() -> Vec<Vec<u8>> {
         vec![event("{\"total\": 25.00}", true), event("1", false)],
         vec![event(&format!("\"{}\"", "compressible ".repeat(20)), true); 3],
     ];
-    let mut seeds: Vec<Vec<u8>> =
-        vec![[&[ITEM][..], b"SEQ#00000000000000000007\n12\n3\n1790000000000\n0123456789abcdef"].concat()];
+    let stubs =
+        ["SEQ#00000000000000000007\n12\n3", "SEQ#18446744073709551615\n12\n3", "SEQ#7\n18446744073709551614\n2"];
+    let stub = |numbers: &str| [&[ITEM], numbers.as_bytes(), b"\n1790000000000\n0123456789abcdef"].concat();
+    let mut seeds: Vec<Vec<u8>> = stubs.into_iter().map(stub).collect();
     for events in batches {
         let raw = packed(&events);
         let head = format!("SEQ#00000000000000000001\n0\n{}\n1790000000000\n0123456789abcdef\n", events.len());

@@ -67,6 +67,8 @@ impl RecordBatch {
             deletable_at: attributes.optional_number(TIME_TO_LIVE)?.map(|seconds| Timestamp(seconds * 1000)),
         };
         ensure!(batch.slot > 0 && batch.count > 0, "a record batch has a slot and records");
+        let end = batch.base_offset.checked_add(batch.count).filter(|end| *end < u64::MAX);
+        ensure!(batch.slot < u64::MAX && end.is_some(), "a record batch leaves room for the next one");
         ensure!((batch.slot == 1) == (batch.base_offset == 0), "only the first slot begins at offset 0");
         Ok(batch)
     }
