@@ -15,6 +15,9 @@ async fn l1_creating_the_same_again_changes_nothing() {
         assert_eq!(made[member], *value, "the default of {member}");
     }
     assert_eq!(api.post("/streams", defaults.clone()).await.ok(200), made);
+    // JSON does not tell integers from other numbers.
+    let doubles = json!({ "stream_id": name, "partition_count": 1.0, "retention_hours": 360.0 });
+    assert_eq!(api.post("/streams", doubles).await.ok(200), made);
     for (member, value) in [("partition_count", json!(2)), ("retention_hours", json!(1)), ("compaction", json!(false))]
     {
         let mut other = defaults.clone();

@@ -87,6 +87,11 @@ macro_rules! checked_integer {
                     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
                         $name::new(number).ok_or_else(|| E::custom($requirement))
                     }
+                    /// JSON has one kind of number, and 7.0 is an integer.
+                    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                        let whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+                        whole.then_some(number as u64).and_then($name::new).ok_or_else(|| E::custom($requirement))
+                    }
                 }
                 deserializer.deserialize_u64(Visitor)
             }
