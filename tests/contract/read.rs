@@ -105,6 +105,8 @@ async fn r5_start_points_are_fixed_when_the_subscription_is_created() {
     }
     let from_time = stream.get(&format!("/events?from={time}")).await.ok(200);
     assert_eq!(offsets(&list(&from_time["events"]))[&0], [3, 4, 5]);
+    let from_before_computers = stream.get("/events?from=1815-12-10T00:00:00Z").await.ok(200);
+    assert_eq!(list(&from_before_computers["events"]).len(), 6);
 }
 
 #[tokio::test]

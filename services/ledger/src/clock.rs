@@ -32,7 +32,8 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// Reads an RFC 3339 time with an offset. `None` when the text is no such time or lies before 1970.
+    /// Reads an RFC 3339 time with an offset. `None` when the text is no such time. What lies before 1970 is 1970:
+    /// nothing was accepted before it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         // The parser takes more than RFC 3339 does: a space for the T, hours alone as an offset, names of time zones.
@@ -43,7 +44,7 @@ impl Timestamp {
             return None;
         }
         let time: jiff::Timestamp = text.parse().ok()?;
-        u64::try_from(time.as_millisecond()).ok().map(Self)
+        Some(Self(u64::try_from(time.as_millisecond()).unwrap_or(0)))
     }
 }
 
