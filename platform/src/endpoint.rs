@@ -27,7 +27,42 @@ pub(crate) struct Answer {
     pub(crate) description: &'static str,
     pub(crate) schema: Option<MakeSchema>,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) links: Vec<Link>,
 }
+
+/// What to do next with an answer: an operation, and where in the answer or its request its parameters are, in the
+/// runtime expressions of OpenAPI.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub(crate) operation_id: &'static str,
+    pub(crate) parameters: Vec<(&'static str, &'static str)>,
+    pub(crate) body: Option<(&'static str, &'static str)>,
+}
+
+impl Link {
+    /// A link to an operation.
+    #[must_use]
+    pub fn to(operation_id: &'static str) -> Self {
+        Self { operation_id, parameters: Vec::new(), body: None }
+    }
+
+    /// A parameter of the operation.
+    #[must_use]
+    pub fn with(mut self, parameter: &'static str, expression: &'static str) -> Self {
+        self.parameters.push((parameter, expression));
+        self
+    }
+
+    /// The one member of the body.
+    #[must_use]
+    pub fn sending(mut self, member: &'static str, expression: &'static str) -> Self {
+        self.body = Some((member, expression));
+        self
+    }
+}
+
+/// A header that is read: its name, what it is for, and its schema.
+pub(crate) type ReadHeader = (&'static str, &'static str, MakeSchema);
 
 /// What there is to know about an endpoint.
 #[derive(Clone, Debug)]
@@ -39,7 +74,7 @@ pub struct Endpoint {
     pub(crate) requirement: Requirement,
     pub(crate) body: Option<MakeSchema>,
     pub(crate) query: Option<MakeSchema>,
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) headers: Vec<ReadHeader>,
     pub(crate) answers: Vec<Answer>,
     pub(crate) problems: Vec<Code>,
 }
@@ -83,8 +118,13 @@ impl Endpoint {
 
     /// It reads a header.
     #[must_use]
-    pub fn reads_header(mut self, name: &'static str, description: &'static str) -> Self {
-        self.headers.push((name, description));
+    pub fn reads_header(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        schema: fn(&mut SchemaGenerator) -> Schema,
+    ) -> Self {
+        self.headers.push((name, description, schema));
         self
     }
 
@@ -92,14 +132,14 @@ impl Endpoint {
     #[must_use]
     pub fn answers<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {
         let schema: MakeSchema = |generator| generator.subschema_for::<T>();
-        self.answers.push(Answer { status, description, schema: Some(schema), headers: Vec::new() });
+        self.answers.push(Answer { status, description, schema: Some(schema), headers: Vec::new(), links: Vec::new() });
         self
     }
 
     /// It answers without a body.
     #[must_use]
     pub fn answers_empty(mut self, status: u16, description: &'static str) -> Self {
-        self.answers.push(Answer { status, description, schema: None, headers: Vec::new() });
+        self.answers.push(Answer { status, description, schema: None, headers: Vec::new(), links: Vec::new() });
         self
     }
 
@@ -108,6 +148,15 @@ impl Endpoint {
     pub fn with_header(mut self, name: &'static str, description: &'static str) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.push((name, description));
+        }
+        self
+    }
+
+    /// What the last answer leads to.
+    #[must_use]
+    pub fn leads_to(mut self, links: impl IntoIterator<Item = Link>) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.links.extend(links);
         }
         self
     }

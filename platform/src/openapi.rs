@@ -10,7 +10,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::access::Requirement;
-use crate::endpoint::{Answer, Endpoint};
+use crate::endpoint::{Answer, Endpoint, Link};
 use crate::problem::{Code, Document};
 use crate::schema;
 
@@ -136,10 +136,9 @@ fn parameters(endpoint: &Endpoint, generators: &mut Generators) -> Vec<Value> {
                 .map(|(name, schema)| json!({ "name": name, "in": "query", "required": false, "schema": schema })),
         );
     }
-    parameters.extend(endpoint.headers.iter().map(|(name, description)| {
-        json!({
-            "name": name, "in": "header", "required": false, "description": description, "schema": { "type": "string" }
-        })
+    parameters.extend(endpoint.headers.iter().map(|(name, description, schema)| {
+        let schema = schema(&mut generators.input);
+        json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema })
     }));
     parameters
 }
@@ -163,10 +162,22 @@ fn success(answer: &Answer, generators: &mut Generators) -> Value {
     let mut headers = shared_headers(&[REQUEST_ID]);
     headers.extend(answer.headers.iter().map(|(name, description)| ((*name).to_owned(), header(description))));
     let mut response = json!({ "description": answer.description, "headers": headers });
+    if !answer.links.is_empty() {
+        response["links"] = answer.links.iter().map(|one| (one.operation_id.to_owned(), link(one))).collect();
+    }
     if let Some(schema) = answer.schema {
         response["content"] = json!({ "application/json": { "schema": schema(&mut generators.output) } });
     }
     response
+}
+
+fn link(link: &Link) -> Value {
+    let parameters: BTreeMap<_, _> = link.parameters.iter().copied().collect();
+    let mut value = json!({ "operationId": link.operation_id, "parameters": parameters });
+    if let Some((member, expression)) = link.body {
+        value["requestBody"] = json!({ member: expression });
+    }
+    value
 }
 
 fn refusal(codes: &BTreeSet<Code>) -> Value {

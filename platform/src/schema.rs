@@ -19,11 +19,14 @@ pub fn subscription_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": limits::NAME_PATTERN, "description": "Name of a subscription." })
 }
 
+/// No control characters, neither those of ASCII nor those of Latin-1.
+const TEXT_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 /// The key of an event.
 #[must_use]
 pub fn event_key(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "string", "minLength": 1, "maxLength": limits::KEY_BYTES,
+        "type": "string", "minLength": 1, "maxLength": limits::KEY_BYTES, "pattern": TEXT_PATTERN,
         "description": "What the event is about: 1 to 512 bytes of UTF-8 without control characters."
     })
 }
@@ -38,7 +41,7 @@ pub fn event_type(_: &mut SchemaGenerator) -> Schema {
 #[must_use]
 pub fn event_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "string", "minLength": 1, "maxLength": limits::EVENT_ID_CHARACTERS,
+        "type": "string", "minLength": 1, "maxLength": limits::EVENT_ID_CHARACTERS, "pattern": TEXT_PATTERN,
         "description": "The publisher's id of the event, else `<partition>-<offset>`."
     })
 }
@@ -60,7 +63,8 @@ pub fn optional_time(_: &mut SchemaGenerator) -> Schema {
 pub fn event_headers(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "maxProperties": limits::HEADER_PAIRS,
-        "propertyNames": { "pattern": limits::TYPE_PATTERN }, "additionalProperties": { "type": "string" },
+        "propertyNames": { "pattern": limits::TYPE_PATTERN },
+        "additionalProperties": { "type": "string", "pattern": TEXT_PATTERN },
         "description": "Names and values for the readers, 4 KiB together."
     })
 }
@@ -71,6 +75,41 @@ pub fn event_data(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Any JSON, up to 256 KiB and nested up to 64 deep, kept as written. `null` is a tombstone and needs a key."
     })
+}
+
+/// That a tombstone needs a key, of the object that `key` and `data` are members of.
+#[must_use]
+pub fn tombstone_needs_key() -> serde_json::Value {
+    serde_json::json!([{ "required": ["key"] }, { "properties": { "data": { "not": { "type": "null" } } } }])
+}
+
+/// The beginning of a name or key, or the whole of one.
+#[must_use]
+pub fn short_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "maxLength": limits::KEY_BYTES, "pattern": TEXT_PATTERN,
+        "description": "At most 512 bytes of UTF-8 without control characters."
+    })
+}
+
+/// `Idempotency-Key`, without the spaces around it that HTTP takes away.
+#[must_use]
+pub fn idempotency_key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": limits::IDEMPOTENCY_KEY_CHARACTERS, "pattern": "^[!-~]([ -~]*[!-~])?$"
+    })
+}
+
+/// `If-Match` of a publish: an offset in double quotes.
+#[must_use]
+pub fn expected_tail(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 3, "maxLength": 21, "pattern": "^\"(0|[1-9][0-9]{0,18})\"$" })
+}
+
+/// `If-None-Match`: any text; what is no entity tag matches none.
+#[must_use]
+pub fn entity_tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string" })
 }
 
 /// How many partitions a stream has.

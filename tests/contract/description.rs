@@ -1,8 +1,10 @@
 //! D: the OpenAPI document. It is what the services answer, it is committed, and it names every route and its scope.
 
+use serde_json::{Value, json};
 use tests::Api;
 use tests::app::description;
 use tests::conformance::{DOCUMENT, operations};
+use tests::stream::list;
 
 const ROUTES: [(&str, &str, Option<&str>); 18] = [
     ("POST", "/streams", Some("stream.admin")),
@@ -43,6 +45,24 @@ fn description_names_every_route_and_its_scope() {
     described.sort();
     expected.sort();
     assert_eq!(described, expected);
+}
+
+#[test]
+fn description_links_to_operations_and_their_parameters() {
+    let paths = DOCUMENT["paths"].as_object().expect("paths");
+    let all: Vec<&Value> = paths.values().flat_map(|path| path.as_object().expect("operations").values()).collect();
+    let responses = all.iter().flat_map(|operation| operation["responses"].as_object().expect("answers").values());
+    let links: Vec<&Value> =
+        responses.filter_map(|response| response["links"].as_object()).flat_map(|links| links.values()).collect();
+    assert!(links.len() > 10, "the links were not found");
+    for link in links {
+        let target =
+            all.iter().find(|operation| operation["operationId"] == link["operationId"]).expect("an operation");
+        let known: Vec<_> = list(&target["parameters"]).iter().map(|parameter| parameter["name"].clone()).collect();
+        for name in link["parameters"].as_object().expect("parameters").keys() {
+            assert!(known.contains(&json!(name)), "{link}");
+        }
+    }
 }
 
 #[tokio::test]

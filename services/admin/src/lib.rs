@@ -7,8 +7,31 @@ mod place;
 mod wire;
 
 use platform::access::Action;
-use platform::endpoint::{Endpoint, Route, Routes};
+use platform::endpoint::{Endpoint, Link, Route, Routes};
 use platform::problem::Code;
+
+const ITS_STREAM: &str = "$response.body#/stream_id";
+const ITS_SUBSCRIPTION: &str = "$response.body#/subscription_id";
+const ITS_CURSOR: &str = "$response.body#/cursor";
+
+/// What can be done with a stream that was created, by all services.
+const OF_A_STREAM: [&str; 9] = [
+    "describe_stream",
+    "delete_stream",
+    "publish",
+    "read_events",
+    "create_subscription",
+    "list_subscriptions",
+    "compact",
+    "list_compacted",
+    "find_compacted",
+];
+/// What can be done with a subscription that was created, by all services; what needs a body comes on top.
+const OF_A_SUBSCRIPTION: [&str; 3] = ["describe_subscription", "delete_subscription", "poll"];
+
+fn to_subscription(operation_id: &'static str) -> Link {
+    Link::to(operation_id).with("stream", ITS_STREAM).with("subscription", ITS_SUBSCRIPTION)
+}
 
 /// The endpoints of the service.
 #[must_use]
@@ -23,6 +46,7 @@ fn streams() -> [Route; 4] {
             .needs(Action::StreamAdmin)
             .accepts::<wire::CreateStream>()
             .answers::<wire::Stream>(201, "Created")
+            .leads_to(OF_A_STREAM.map(|operation| Link::to(operation).with("stream", ITS_STREAM)))
             .answers::<wire::Stream>(200, "It exists with this definition")
             .problems(&[Code::StreamExists, Code::StreamDeleting, Code::OutcomeUnknown])
             .handled_by(handlers::create_stream),
@@ -51,6 +75,11 @@ fn subscriptions() -> [Route; 4] {
             .needs_for_some(Action::SubscriptionAdmin)
             .accepts::<wire::CreateSubscription>()
             .answers::<wire::Subscription>(201, "Created")
+            .leads_to(OF_A_SUBSCRIPTION.map(to_subscription))
+            .leads_to([
+                to_subscription("commit").sending("cursor", ITS_CURSOR),
+                to_subscription("seek").sending("to", "earliest"),
+            ])
             .answers::<wire::Subscription>(200, "It exists with this start")
             .problems(&[Code::SubscriptionExists, Code::OutcomeUnknown])
             .handled_by(handlers::create_subscription),

@@ -117,13 +117,13 @@ impl From<ledger::StreamDescription> for StreamDescription {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct StreamsQuery {
     /// Only streams whose names begin so.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "platform::schema::short_text")]
     pub(crate) prefix: ShortText,
     #[schemars(schema_with = "platform::schema::limit")]
     pub(crate) limit: Limit,
     /// The `next` of the page before.
     #[serde(deserialize_with = "present")]
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "platform::schema::short_text")]
     after: Option<ShortText>,
 }
 
@@ -237,7 +237,7 @@ pub(crate) struct SubscriptionsQuery {
     pub(crate) limit: Limit,
     /// The `next` of the page before.
     #[serde(deserialize_with = "present")]
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "platform::schema::short_text")]
     after: Option<ShortText>,
 }
 

@@ -212,7 +212,7 @@ pub(crate) struct CompactedQuery {
     #[schemars(schema_with = "platform::schema::cursor")]
     pub(crate) cursor: Option<GivenCursor>,
     /// Only keys that begin so.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "platform::schema::short_text")]
     pub(crate) prefix: ShortText,
 }
 

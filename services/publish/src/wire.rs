@@ -34,6 +34,7 @@ pub(crate) struct Batch {
 /// An event to publish.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = platform::schema::tombstone_needs_key()))]
 pub(crate) struct EventIn {
     #[serde(default, deserialize_with = "present")]
     #[schemars(schema_with = "platform::schema::event_key")]
