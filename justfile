@@ -91,6 +91,14 @@ check-emulator:
     [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
     tests/emulator/check "$venv/bin/python"
 
+# ask a local server of its own everything that its OpenAPI document says, so many examples for each operation
+fuzz-api examples="100":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    venv={{ tools }}/schemathesis
+    [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet schemathesis==4.32.5; }
+    tests/api_fuzzing/run "$venv/bin/schemathesis" {{ examples }}
+
 # coverage-guided fuzzing of the decoders of cursors and record batches, so many seconds each; needs a C++ compiler
 fuzz-decoders seconds="60":
     #!/usr/bin/env bash
