@@ -24,7 +24,7 @@ KNOWN = [
     ("validation_failed", "(/events/[0-9]+)?/key", "a key of 512 bytes of UTF-8; JSON Schema counts characters"),
     ("validation_failed", "(/events/[0-9]+)?/headers", "4 KiB of UTF-8 over all headers"),
     ("validation_failed", "", "a stream without compaction has no state to read"),
-    ("validation_failed", "/if-match", "`If-Match` is for events that go to one partition"),
+    ("validation_failed", "/events", "`If-Match` is for events that go to one partition"),
     ("payload_too_large", ".*", "limits in bytes of the whole body"),
 ]
 
