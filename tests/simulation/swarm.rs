@@ -82,14 +82,14 @@ impl Swarm {
     pub(crate) fn draw(dice: &Dice) -> Self {
         let often = |per_mille: u64, most: u64| if dice.chance(per_mille) { dice.between(1..=most) } else { 0 };
         let mut calls = CallFaults {
-            throttle: often(400, 60),
-            error_before: often(400, 40),
-            reset: often(400, 40),
-            conflict: often(400, 80),
-            error_after: often(500, 60),
-            lost_reply: often(500, 60),
-            silence: often(300, 20),
-            zombie: often(400, 30),
+            throttle: often(400, 120),
+            error_before: often(400, 100),
+            reset: often(400, 100),
+            conflict: often(400, 150),
+            error_after: often(500, 150),
+            lost_reply: often(500, 150),
+            silence: often(300, 60),
+            zombie: often(400, 100),
             cut_page: often(500, 300),
             empty_page: often(400, 80),
             torn: often(500, 600),
@@ -120,8 +120,8 @@ impl Swarm {
         Self {
             calls,
             doorbell,
-            kill: often(400, 60),
-            freeze: often(300, 40),
+            kill: often(400, 200),
+            freeze: often(300, 80),
             skew_ms: often(500, 2_000),
             partitions: if stampede { 1 } else { *dice.one_of(&[1, 1, 2, 3]) },
             compaction: !dice.chance(40),

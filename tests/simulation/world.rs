@@ -25,6 +25,8 @@ pub(crate) const ENVIRONMENT: &str = "simulation";
 const START: Timestamp = Timestamp(1_790_000_000_000);
 /// Every action on everything.
 const EVERYTHING: [&str; 6] = ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
+/// No run needs more store calls than this: one that makes them goes in circles.
+const MOST_STORE_CALLS: u64 = 40_000;
 /// The stream that a run is about.
 pub(crate) const STREAM: &str = "orders";
 
@@ -264,7 +266,8 @@ impl Inner {
 
     /// Adds to what tells two runs apart.
     pub(crate) fn trace(&self, words: &[&str]) {
-        self.store_calls.fetch_add(u64::from(words.len() == 4), Ordering::SeqCst);
+        let calls = self.store_calls.fetch_add(u64::from(words.len() == 4), Ordering::SeqCst);
+        assert!(calls < MOST_STORE_CALLS, "22 the run goes in circles");
         self.tell(|| words.join(" | "));
         let mut trace = lock(&self.trace);
         let now = self.now().to_string();

@@ -53,6 +53,7 @@ impl Ledger {
             return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
         }
         loop {
+            let round_ends = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
             let round = self.read_round(partition, watermark).await?;
             let Some(reached) = round.reached else {
                 return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
@@ -64,7 +65,7 @@ impl Ledger {
             stream::iter(round.latest)
                 .map(|(key, (slot, record))| async move {
                     // A refused put is fine: someone newer was there.
-                    self.store.put_compacted(partition, &key, slot, &record, now).await
+                    self.store.put_compacted(partition, &key, slot, &record, round_ends).await
                 })
                 .buffer_unordered(limits::COMPACTION_WRITES)
                 .try_for_each(|_| async { Ok(()) })

@@ -64,6 +64,8 @@ pub const STORE_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 pub const COMPACTION_ROUND_BYTES: usize = 16_000_000;
 /// Compaction ends a round, and moves the watermark, after about this many keys.
 pub const COMPACTION_ROUND_KEYS: usize = 2_000;
+/// Compaction gives up a round that takes longer, in milliseconds: what it read may be older than the tombstones by then.
+pub const COMPACTION_ROUND_MS: u64 = 60_000;
 /// Compaction writes this many keys at once.
 pub const COMPACTION_WRITES: usize = 16;
 
@@ -114,5 +116,7 @@ const _: () = {
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.
     assert!(CACHE_MS + OPERATION_MS < NAME_REUSE_MS);
+    // No round of compaction outlives a tombstone that it did not see.
+    assert!(COMPACTION_ROUND_MS < TOMBSTONE_MS / 100);
     assert!(DEFAULT_PAGE_ITEMS <= PAGE_ITEMS);
 };

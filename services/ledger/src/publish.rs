@@ -91,8 +91,9 @@ impl Ledger {
     /// `IdempotencyInProgress`, `Contention`, `HeadLost`, `CompactorStalled`, `Unavailable`. `OutcomeUnknown` leaves it
     /// open: the same request with the same Idempotency-Key finds out.
     pub async fn publish(&self, request: PublishRequest) -> Result<Published> {
-        let stream = self.stream(&request.stream).await?;
+        // From here on, so that a process that thaws in between writes nothing for a client that has long given up.
         let deadline = self.store.deadline();
+        let stream = self.stream(&request.stream).await?;
         if let Some(idempotency) = request.idempotency
             && let Some(receipt) = self.store.receipt(stream.incarnation(), idempotency.key, self.clock.now()).await?
         {

@@ -59,7 +59,7 @@ fn one_position_per_event(known: &Known<'_>, anomalies: &mut Vec<String>) {
         for (place, seen) in places {
             for one in seen {
                 let before = *found.entry(one.id).or_insert(*place);
-                if before != *place {
+                if before != *place && !known.is_tried_too_late(one.id) {
                     anomalies.push(format!("2 event {} lies at {before:?} and {place:?} of {life}", one.id));
                 }
             }
@@ -133,7 +133,7 @@ fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomali
     for seen in log.values() {
         let attempts: &[&Publish] = known.attempts.get(&seen.id).map_or(&[], Vec::as_slice);
         let acknowledged = attempts.iter().filter(|one| one.outcome.done().is_some()).map(|one| one.span.ended).min();
-        if acknowledged.is_some_and(|ended| ended < latest_begin) {
+        if acknowledged.is_some_and(|ended| ended < latest_begin) && !known.is_tried_too_late(seen.id) {
             anomalies.push(format!("6 event {} of partition {partition} lies behind a later one", seen.id));
         }
         let last_try = attempts.iter().map(|one| one.span.begun).max().unwrap_or(u64::MAX);
@@ -159,8 +159,9 @@ fn equal_keys_equal_receipts(known: &Known<'_>, anomalies: &mut Vec<String>) {
     }
     for (key, publishes) in by_key {
         let lives: BTreeSet<_> = publishes.iter().flat_map(|publish| publish.facts.get().logs_written).collect();
-        if lives.len() > 1 {
-            // It was used in two lives, where it means two things.
+        let forgotten = publishes.iter().flat_map(|one| &one.events).any(|event| known.is_tried_too_late(event.id));
+        if lives.len() > 1 || forgotten {
+            // It was used in two lives, or for longer than it is remembered, where it means two things.
             continue;
         }
         let done: Vec<_> = publishes.iter().filter(|publish| publish.outcome.done().is_some()).collect();

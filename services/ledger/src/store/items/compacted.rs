@@ -41,14 +41,14 @@ impl CompactedItem {
 
 impl Store {
     /// Puts a record as the latest of its key, unless a later one is there. A tombstone stays for a time, so that
-    /// nothing older can come back meanwhile.
+    /// nothing older can come back meanwhile; and nothing is put after `until`, when it may be gone.
     pub(crate) async fn put_compacted(
         &self,
         partition: &PartitionId,
         key: &EventKey,
         slot: u64,
         record: &Record,
-        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Outcome> {
         let item = Item::new(Key::Compacted(partition, KeyHash::of(key), key))
             .with("slot", slot)
@@ -56,7 +56,7 @@ impl Store {
             .with("accepted_at", record.published_at)
             .with("body", packed(&Body::encode(std::slice::from_ref(&record.event))));
         let tombstone = record.event.data.is_none();
-        let item = if tombstone { item.expiring(now.plus(limits::TOMBSTONE_MS)) } else { item };
+        let item = if tombstone { item.expiring(until.plus(limits::TOMBSTONE_MS)) } else { item };
         let write = if tombstone && is_planted(Bug::TombstonesAreDeleted) {
             Write::delete(Key::Compacted(partition, KeyHash::of(key), key))
         } else {
@@ -67,7 +67,8 @@ impl Store {
         } else {
             "attribute_not_exists(PK) OR slot < :slot"
         };
-        self.settle_one(write.when(guard).value(":slot", slot)).await
+        let deadline = self.deadline().min(until);
+        self.settle(vec![write.when(guard).value(":slot", slot)], deadline).await
     }
 
     /// The latest record of a key, tombstones included.

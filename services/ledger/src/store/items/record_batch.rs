@@ -64,7 +64,9 @@ impl RecordBatch {
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
             body: attributes.attribute("body").map(|_| attributes.unpacked("body")).transpose()?,
-            deletable_at: attributes.optional_number(TIME_TO_LIVE)?.map(|seconds| Timestamp(seconds.saturating_mul(1000))),
+            deletable_at: attributes
+                .optional_number(TIME_TO_LIVE)?
+                .map(|seconds| Timestamp(seconds.saturating_mul(1000))),
         };
         ensure!(batch.slot > 0 && batch.count > 0, "a record batch has a slot and records");
         let end = batch.base_offset.checked_add(batch.count).filter(|end| *end < u64::MAX);
