@@ -91,6 +91,18 @@ check-emulator:
     [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
     tests/emulator/check "$venv/bin/python"
 
+# one seed of the simulation again, with what was wrong; --story tells everything that happened
+sim seed *arguments:
+    cargo test --quiet --workspace --test simulation -- seed {{ seed }} {{ arguments }}
+
+# new seeds of the simulation until the time is over; --first SEED begins elsewhere, --seeds N stops earlier
+sim-night minutes *arguments:
+    cargo test --quiet --release --workspace --test simulation -- night {{ minutes }} {{ arguments }}
+
+# each planted bug on so many seeds; writes the table in tests/simulation/README.md
+sim-planted seeds="200":
+    cargo test --quiet --release --workspace --test simulation -- planted tests/simulation/README.md --seeds {{ seeds }}
+
 # ask a local server of its own everything that its OpenAPI document says, so many examples for each operation
 fuzz-api examples="100":
     #!/usr/bin/env bash

@@ -115,3 +115,20 @@ async fn a_cursor_from_before_a_seek_is_refused_at_once_although_the_seek_could_
     let error = world.ledger.poll(&stream, &name, Some(old), page()).await;
     assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_conflict_that_does_not_end_is_not_an_absence() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let conflicts = |operation| world.engine.inject(Fault::on(operation, FaultKind::TransactionConflict, 200));
+    conflicts("UpdateItem");
+    world.ledger.poll(&stream, &name, None, page()).await.expect("a poll that cannot note its minute goes on");
+    conflicts("DeleteItem");
+    let error = world.ledger.delete_subscription(&stream, &name).await;
+    assert!(matches!(error, Err(Error::Unavailable(_))), "{error:?}");
+    conflicts("TransactWriteItems");
+    let error = world.ledger.delete_stream(&stream).await;
+    assert!(matches!(error, Err(Error::Unavailable(_))), "{error:?}");
+}

@@ -46,10 +46,13 @@ enum Command {
         #[arg(long)]
         seeds: Option<u64>,
     },
-    /// Run two hundred seeds with each planted bug and write the table of what they came to
+    /// Run seeds with each planted bug and write the table of what they came to
     Planted {
         /// The document to write it to, between its marks
         document: PathBuf,
+        /// How many seeds for each
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
     },
     /// What tells the runs of these seeds from all others
     Trace { first: u64, last: u64 },
@@ -66,7 +69,7 @@ pub(crate) fn obey() -> ExitCode {
     match Options::parse().command {
         Command::Seed { seed, story, bug } => seed_again(seed, story, bug.as_deref()),
         Command::Night { minutes, first, seeds } => night(minutes, first, seeds),
-        Command::Planted { document } => plant_all(&document),
+        Command::Planted { document, seeds } => plant_all(&document, seeds),
         Command::Trace { first, last } => {
             suite::print_traces(first, last);
             ExitCode::SUCCESS
@@ -117,14 +120,14 @@ fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
 /// The table stands between these lines of its document.
 const MARKS: [&str; 2] = ["<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"];
 
-fn plant_all(document: &std::path::Path) -> ExitCode {
+fn plant_all(document: &std::path::Path, seeds: u64) -> ExitCode {
     let text = std::fs::read_to_string(document).unwrap_or_default();
     let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
     let Some((before, after)) = parts else {
         eprintln!("{} has no marks to write between: {MARKS:?}", document.display());
         return ExitCode::from(2);
     };
-    let table = planted::table(|bug, totals: &Totals| eprintln!("{bug:?}: {}", totals.line()));
+    let table = planted::table(seeds, |bug, totals: &Totals| eprintln!("{bug:?}: {}", totals.line()));
     match std::fs::write(document, format!("{before}{}{table}{}{after}", MARKS[0], MARKS[1])) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -139,6 +139,11 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
     if world.is_healthy() {
         return course;
     }
+    if world.swarm.compactor_off && is_write(call) && call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"))
+    {
+        course.decision = Decision::Before(Failure::Throttled);
+        return course;
+    }
     let faults = &world.swarm.calls;
     let mut fired = |name: &str, per_mille: u64| {
         let fires = per_mille > 0 && dice.chance(per_mille);

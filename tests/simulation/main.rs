@@ -2,7 +2,7 @@
 //! a seed, and a checker that knows what must never be seen.
 //!
 //! The production routers, handlers, ledger and AWS SDK run unchanged. The seams are the embedded connector, the one clock
-//! and the one source of randomness. As a test it runs a minute of seeds, plants bugs that must be caught, kills each
+//! and the one source of randomness. As a test it runs five hundred seeds, plants bugs that must be caught, kills each
 //! handler at each of its store calls, and runs seeds twice. With a command it does what a person asks: see `--help`.
 
 mod actors;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     // Each test takes all processors by itself.
     arguments.test_threads = Some(1);
     let trials = vec![
-        Trial::test("a_minute_of_seeds_runs_clean", || verdict(suite::a_minute())),
+        Trial::test("five_hundred_seeds_run_clean", || verdict(suite::five_hundred())),
         Trial::test("every_planted_bug_is_caught", || verdict(planted::all_are_caught())),
         Trial::test("every_handler_survives_a_kill_at_each_of_its_store_calls", || verdict(kills::at_each_call())),
         Trial::test("a_seed_is_the_same_run_in_every_process", || verdict(suite::is_deterministic())),

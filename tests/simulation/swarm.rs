@@ -69,7 +69,7 @@ pub(crate) struct Swarm {
     pub(crate) revokes: bool,
     pub(crate) floods: bool,
     pub(crate) poisons: bool,
-    /// No compactor and no sweep runs before the world heals, as long as no leap needs one.
+    /// Before the world heals nothing can be compacted, by whomever.
     pub(crate) compactor_off: bool,
     /// Time to live deletes up to so much before its time, by its own clock.
     pub(crate) early_deletion_ms: u64,
@@ -94,18 +94,19 @@ impl Swarm {
             empty_page: often(400, 80),
             torn: often(500, 600),
         };
-        if dice.chance(120) {
+        if dice.chance(200) {
             // A storm: for a while hardly anything gets through.
             let strength = dice.between(300..=950);
-            match dice.between(0..=4) {
+            match dice.between(0..=6) {
                 0 => calls.throttle = strength,
                 1 => calls.error_before = strength,
-                2 => calls.conflict = strength,
-                3 => calls.error_after = strength,
+                // Only a conflict that does not end is answered as one.
+                2..=4 => calls.conflict = 900 + strength / 10,
+                5 => calls.error_after = strength,
                 _ => calls.lost_reply = strength,
             }
         }
-        let stampede = dice.chance(80);
+        let stampede = dice.chance(120);
         let doorbell =
             DoorbellFaults { lost: often(500, 300), doubled: often(500, 300), delay_ms: 50 + often(500, 5_000) };
         let leaps = match dice.between(0..=99) {
@@ -125,8 +126,8 @@ impl Swarm {
             skew_ms: often(500, 2_000),
             partitions: if stampede { 1 } else { *dice.one_of(&[1, 1, 2, 3]) },
             compaction: !dice.chance(40),
-            publishers: if stampede { 12 } else { dice.between(2..=4) },
-            requests_each: if stampede { 3 } else { dice.between(5..=9) },
+            publishers: if stampede { 36 } else { dice.between(2..=4) },
+            requests_each: if stampede { 1 } else { dice.between(5..=9) },
             stampede,
             deletes: if dice.chance(250) { dice.between(1..=2) } else { 0 },
             seeks: dice.chance(350),

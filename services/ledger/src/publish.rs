@@ -149,7 +149,7 @@ impl Ledger {
             }
             let plan = self.plan(stream, request.idempotency, layout, &heads, batch_id);
             let placement = plan.placement;
-            let refusals = match self.store.settle(plan.writes, deadline).await? {
+            let refusals = match self.store.race(plan.writes, deadline).await? {
                 Outcome::Applied => {
                     if is_planted(Bug::ReceiptAfterTheBatch) {
                         self.put_receipt(stream, request.idempotency, batch_id, &placement).await?;

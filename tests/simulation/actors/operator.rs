@@ -13,7 +13,8 @@ use crate::client::Client;
 use crate::history::AfterRevocation;
 use crate::world::{STREAM, TABLE, World};
 
-type Item = HashMap<String, AttributeValue>;
+/// An item of the table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// How long a revoked key may still work.
 const REVOKED_MS: u64 = 60_000;

@@ -60,7 +60,7 @@ impl Publisher {
             |key: &&str| Sent { id: self.client.world.0.next_event(), key: Some((*key).to_owned()), tombstone: false };
         let events: Vec<Sent> = keys.iter().map(event).collect();
         let idempotency_key = idempotency_key.map(str::to_owned);
-        Request { body: body(&events), events, idempotency_key, expected_tail: None }
+        Request { body: body(&events, ""), events, idempotency_key, expected_tail: None }
     }
 
     fn draw(&self, number: u64) -> Request {
@@ -71,7 +71,9 @@ impl Publisher {
         let count = if dice.chance(100) { dice.between(5..=12) } else { dice.between(1..=3) };
         let events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
         let idempotency_key = careful.then(|| format!("{}-{number}-{}", self.number, events[0].id));
-        Request { body: body(&events), events, idempotency_key, expected_tail }
+        // Now and then a request takes several slots.
+        let filler = if dice.chance(30) { filler(dice) } else { String::new() };
+        Request { body: body(&events, &filler), events, idempotency_key, expected_tail }
     }
 
     /// Sends a request until it is known what came of it, or for a while; answers the last problem's code.
@@ -101,7 +103,7 @@ impl Publisher {
         if dice.chance(100) {
             let events = vec![event(self.client.world.0.next_event(), dice)];
             let other = Request {
-                body: body(&events),
+                body: body(&events, ""),
                 events,
                 idempotency_key: request.idempotency_key.clone(),
                 expected_tail: None,
@@ -156,11 +158,19 @@ fn event(id: u64, dice: &Dice) -> Sent {
     Sent { id, key, tombstone }
 }
 
-fn body(events: &[Sent]) -> Value {
-    let events: Vec<Value> = events
-        .iter()
-        .map(|event| {
-            let data = if event.tombstone { Value::Null } else { json!({ "of": event.id }) };
+/// A text that does not compress into one record batch, if three events share it out.
+fn filler(dice: &Dice) -> String {
+    (0..10_000).map(|_| format!("{:032x}", dice.bits())).collect()
+}
+
+fn body(events: &[Sent], filler: &str) -> Value {
+    // Within the limit of one event's data.
+    let share = (filler.len() / events.len()).min(100_000);
+    let events: Vec<Value> = (0..)
+        .zip(events)
+        .map(|(index, event)| {
+            let filler = &filler[index * share..(index + 1) * share];
+            let data = if event.tombstone { Value::Null } else { json!({ "of": event.id, "filler": filler }) };
             let mut sent = json!({ "id": format!("v{}", event.id), "type": "order.changed", "data": data });
             if let Some(key) = &event.key {
                 sent["key"] = Value::from(key.as_str());

@@ -1,14 +1,14 @@
 //! What time does: the keeper sweeps, clocks leap over quiet times, and time to live deletes what expired, one item here
 //! and one there, early, late and in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::model::cursor::Payload;
 use ledger::{Error, PageRequest, ReadFrom, StartFrom};
 
 use crate::actors::compactor::keep;
-use crate::actors::operator::scan;
+use crate::actors::operator::{Item, scan};
 use crate::history::Seen;
 use crate::swarm::{DAY_MS, HOUR_MS, Leap, RETENTION_HOURS};
 use crate::world::{TABLE, World};
@@ -56,6 +56,10 @@ pub(crate) async fn pass(world: World) {
 pub(crate) async fn sweep(world: &World) {
     for _ in 0..200 {
         if keep(world).await {
+            let is_stub = |item: &&Item| item.contains_key("base_offset") && !item.contains_key("body");
+            for _ in scan(world).await.iter().filter(is_stub) {
+                world.0.count("a head was a stub");
+            }
             return;
         }
         world.pause(100..=2_000).await;
@@ -127,9 +131,7 @@ pub(crate) async fn note_truth(world: &World) -> Option<ledger::model::Incarnati
 async fn delete_expired(world: &World, per_mille: u64) {
     let early = world.0.dice.between(0..=world.0.swarm.early_deletion_ms);
     let now = (world.0.now() + early) / 1_000;
-    let expires = |item: &HashMap<String, AttributeValue>| -> Option<u64> {
-        item.get(ledger::table::TIME_TO_LIVE)?.as_n().ok()?.parse().ok()
-    };
+    let expires = |item: &Item| -> Option<u64> { item.get(ledger::table::TIME_TO_LIVE)?.as_n().ok()?.parse().ok() };
     let mut expired: Vec<_> =
         scan(world).await.into_iter().filter(|item| expires(item).is_some_and(|at| at < now)).collect();
     while !expired.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::model::Incarnation;
 
-use super::{Known, LATEST_EFFECT_MS};
+use super::{Known, LATEST_EFFECT_MS, REMEMBERED_MS};
 use crate::history::{Outcome, Publish, Seen};
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -159,7 +159,8 @@ fn equal_keys_equal_receipts(known: &Known<'_>, anomalies: &mut Vec<String>) {
     }
     for (key, publishes) in by_key {
         let lives: BTreeSet<_> = publishes.iter().flat_map(|publish| publish.facts.get().logs_written).collect();
-        let forgotten = publishes.iter().flat_map(|one| &one.events).any(|event| known.is_tried_too_late(event.id));
+        let first = publishes.iter().map(|one| one.span.begun).min().unwrap_or_default();
+        let forgotten = publishes.iter().any(|one| one.span.ended > first + REMEMBERED_MS);
         if lives.len() > 1 || forgotten {
             // It was used in two lives, or for longer than it is remembered, where it means two things.
             continue;

@@ -114,7 +114,7 @@ fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let which = generation(beginning);
         // A seek whose answer was lost began a generation that nobody told of; then what was read last is of that one.
         let reads = || known.history.reads.iter().filter(|read| read.subscription.as_deref() == Some(name));
-        if reads().last().is_none_or(|read| generation(&read.to) != which) {
+        if reads().next_back().is_none_or(|read| generation(&read.to) != which) {
             continue;
         }
         for (partition, log) in truth.iter().enumerate() {

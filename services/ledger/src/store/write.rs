@@ -30,6 +30,13 @@ pub(crate) enum Outcome {
     },
 }
 
+/// How settling ended.
+enum Settled {
+    Outcome(Outcome),
+    /// Nothing was applied, because other transactions touched the same items whenever it was tried.
+    Conflicted(Vec<Refusal>, crate::Cause),
+}
+
 /// One conditional write.
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
@@ -151,8 +158,26 @@ impl Store {
     ///
     /// # Errors
     /// At the deadline [`Error::OutcomeUnknown`] when the outcome of any attempt is unknown, [`Error::Unavailable`] when
-    /// surely none was applied. Conflicts throughout end as `Refused`.
+    /// surely none was applied, conflicts with other transactions throughout among it.
     pub(crate) async fn settle(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Outcome> {
+        match self.settle_or_conflict(writes, deadline).await? {
+            Settled::Outcome(outcome) => Ok(outcome),
+            Settled::Conflicted(_, cause) => Err(Error::Unavailable(cause)),
+        }
+    }
+
+    /// The same for a writer who knows whom it meets: conflicts throughout end as `Refused`.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub(crate) async fn race(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Outcome> {
+        match self.settle_or_conflict(writes, deadline).await? {
+            Settled::Outcome(outcome) => Ok(outcome),
+            Settled::Conflicted(refusals, _) => Ok(Outcome::Refused { refusals, doubtful: false }),
+        }
+    }
+
+    async fn settle_or_conflict(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Settled> {
         ensure!(writes.len() <= limits::STORE_TRANSACTION_ITEMS, "a transaction has at most 100 actions");
         if self.clock.now() >= deadline {
             return Err(Error::Unavailable("the time for the request was over before its first attempt".into()));
@@ -162,9 +187,10 @@ impl Store {
         let mut pauses = Pauses::new();
         loop {
             let (cause, conflict) = match self.attempt(&writes, &token).await {
-                Attempt::Applied => return Ok(Outcome::Applied),
+                Attempt::Applied => return Ok(Settled::Outcome(Outcome::Applied)),
                 Attempt::Refused(refusals) => {
-                    return Ok(Outcome::Refused { refusals, doubtful: unknown.is_some() });
+                    let outcome = Outcome::Refused { refusals, doubtful: unknown.is_some() };
+                    return Ok(Settled::Outcome(outcome));
                 }
                 Attempt::Misbuilt(cause) if unknown.is_none() => return Err(Error::Internal(cause)),
                 Attempt::Misbuilt(cause) => return Err(Error::OutcomeUnknown(cause)),
@@ -172,7 +198,7 @@ impl Store {
                 Attempt::NotApplied(cause) => (cause, None),
                 Attempt::Unknown(_) if is_planted(Bug::MovesOnAfterUnknown) => {
                     let refusals = writes.iter().map(|_| Refusal::Condition(None)).collect();
-                    return Ok(Outcome::Refused { refusals, doubtful: true });
+                    return Ok(Settled::Outcome(Outcome::Refused { refusals, doubtful: true }));
                 }
                 Attempt::Unknown(cause) => {
                     unknown = Some(cause);
@@ -184,7 +210,7 @@ impl Store {
                 return match (unknown, conflict) {
                     (Some(cause), _) if is_planted(Bug::UnknownIsCalledNone) => Err(Error::Unavailable(cause)),
                     (Some(cause), _) => Err(Error::OutcomeUnknown(cause)),
-                    (None, Some(refusals)) => Ok(Outcome::Refused { refusals, doubtful: false }),
+                    (None, Some(refusals)) => Ok(Settled::Conflicted(refusals, cause)),
                     (None, None) => Err(Error::Unavailable(cause)),
                 };
             }
