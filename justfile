@@ -44,7 +44,7 @@ audit:
 
 # render the committed OpenAPI document again, from what the services answer
 openapi:
-    UPDATE_EXPECT=1 cargo test --package tests --test contract -- description_is_the_committed_document
+    UPDATE_EXPECT=1 cargo test --workspace --test contract -- description_is_the_committed_document
 
 # the zips of the Lambdas, in target/lambda
 build-lambda:
@@ -80,7 +80,7 @@ example-follow *arguments:
 
 # the contract suite against a running server, with the API key in a file
 contract url="http://127.0.0.1:8080" key_file="data/admin.key":
-    EVENTLEDGER_API_URL={{ url }} EVENTLEDGER_API_KEY="$(cat {{ key_file }})" cargo test --package tests --test contract
+    EVENTLEDGER_API_URL={{ url }} EVENTLEDGER_API_KEY="$(cat {{ key_file }})" cargo test --workspace --test contract
 
 # the contract suite on a second implementation of DynamoDB, MiniStack, through the SDK's own network client
 check-emulator:
