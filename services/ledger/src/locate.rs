@@ -30,6 +30,15 @@ impl Ledger {
         if lost { Err(Error::HeadLost) } else { Ok(Position::START) }
     }
 
+    /// Insists that the newest record batch there is was the newest there was.
+    ///
+    /// # Errors
+    /// `HeadLost` when newer ones may have been deleted. A process that is alone deletes nothing before it has swept.
+    pub(crate) fn trust_head(&self, head: &RecordBatch) -> Result<()> {
+        let lost = !self.settings.alone && head.is_unsafe_head(self.clock.now());
+        if lost { Err(Error::HeadLost) } else { Ok(()) }
+    }
+
     /// The oldest readable record of a partition; the tail when there is none.
     pub(crate) async fn earliest(
         &self,

@@ -186,9 +186,8 @@ impl Ledger {
         let Some(head) = self.store.head(&lane.id).await? else {
             return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true });
         };
-        // A process that is alone deletes nothing before it has swept.
-        if !self.settings.alone && head.is_unsafe_head(self.clock.now()) && !is_planted(Bug::OffsetsBeginAgain) {
-            return Err(Error::HeadLost);
+        if !is_planted(Bug::OffsetsBeginAgain) {
+            self.trust_head(&head)?;
         }
         Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false })
     }
