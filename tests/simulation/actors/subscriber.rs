@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::actors::reader::{note_expired, open};
 use crate::client::{Client, Reply, records};
-use crate::history::{Commit, Placed, Read};
+use crate::history::{Commit, Outcome, Placed, Read};
 use crate::process::Service;
 use crate::world::{STREAM, World};
 
@@ -163,13 +163,9 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
     let path = format!("/streams/{STREAM}/subscriptions");
     let body = json!({ "subscription_id": subscription, "start_from": start });
     let reply = client.post(Service::Admin, &path, &[], body).await;
-    let placed = match client.open(&reply.body()["cursor"]).await {
-        Some(payload) if reply.is_ok() => crate::history::Outcome::Done(payload),
-        _ => reply.outcome(|_| ()).map_unknown(),
-    };
     // Only the create that made it says where it begins.
     if reply.status() != 200 {
-        note_placed(client, &reply, &start, false, placed);
+        note_placed(client, &reply, &start, false).await;
     }
     reply.is_ok()
 }
@@ -178,30 +174,24 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
 pub(crate) async fn seek(client: &Client, subscription: &str, to: Value) {
     let path = format!("/streams/{STREAM}/subscriptions/{subscription}/seek");
     let reply = client.post(Service::Admin, &path, &[], json!({ "to": to })).await;
-    let placed = match client.open(&reply.body()["cursor"]).await {
-        Some(payload) if reply.is_ok() => crate::history::Outcome::Done(payload),
-        _ => reply.outcome(|_| ()).map_unknown(),
-    };
-    note_placed(client, &reply, &to, true, placed);
+    note_placed(client, &reply, &to, true).await;
 }
 
-fn note_placed(
-    client: &Client,
-    reply: &Reply,
-    start: &Value,
-    seek: bool,
-    outcome: crate::history::Outcome<ledger::model::cursor::Payload>,
-) {
+async fn note_placed(client: &Client, reply: &Reply, start: &Value, seek: bool) {
+    let outcome = match client.open(&reply.body()["cursor"]).await {
+        Some(payload) if reply.is_ok() => Outcome::Done(payload),
+        _ => reply.outcome(|_| ()).map_unknown(),
+    };
     let start = start.as_str().or(start["timestamp"].as_str()).unwrap_or("cursor").to_owned();
     client.world.0.history().placed.push(Placed { span: reply.span, start, seek, outcome });
 }
 
-impl crate::history::Outcome<()> {
+impl Outcome<()> {
     /// The same, of a request whose answer would have said more; one that was done without saying it is unknown.
-    fn map_unknown<T>(self) -> crate::history::Outcome<T> {
+    fn map_unknown<T>(self) -> Outcome<T> {
         match self {
-            Self::Nothing(code) => crate::history::Outcome::Nothing(code),
-            Self::Done(()) | Self::Unknown => crate::history::Outcome::Unknown,
+            Self::Nothing(code) => Outcome::Nothing(code),
+            Self::Done(()) | Self::Unknown => Outcome::Unknown,
         }
     }
 }
