@@ -185,7 +185,7 @@ fn draw_for_write(
 ) {
     if call.transaction_items > 0 && fired("torn", faults.torn) {
         course.unseen_items = dice.bits();
-        course.returns_ms = dice.between(20..=200);
+        course.returns_ms = dice.between(20..=600);
     }
     if fired("conflict", faults.conflict) {
         course.decision = Decision::Before(Failure::TransactionConflict);

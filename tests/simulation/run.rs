@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ledger::limits;
+
 use crate::actors::bootstrapper::Bootstrapper;
 use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{Habit, Subscriber};
@@ -10,6 +12,7 @@ use crate::actors::{compactor, life, operator, reader, time};
 use crate::checker;
 use crate::client::Client;
 use crate::counters::Counters;
+use crate::swarm::Leap;
 use crate::world::{STREAM, World};
 
 /// What a run came to.
@@ -120,6 +123,8 @@ fn populate_with_readers(world: &World) -> tokio::task::JoinSet<()> {
 async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
     let swarm = &world.0.swarm;
     let enough = swarm.publishers * swarm.requests_each * 6 / 10;
+    // What stalls goes on to be stalled, so that publishers meet it.
+    let heals_early = !swarm.leaps.contains(&Leap::Stall);
     loop {
         tokio::select! {
             biased;
@@ -129,7 +134,7 @@ async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
             },
             () = world.sleep(250) => {}
         }
-        if !world.0.is_healthy() && world.0.counters().get("requests to publish") >= enough {
+        if heals_early && !world.0.is_healthy() && world.0.counters().get("requests to publish") >= enough {
             world.0.heal();
         }
     }
@@ -140,15 +145,16 @@ async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
 pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) {
     world.sleep(30_000).await;
     let client = Client::new(world);
-    probe(&client).await;
-    {
-        // Whatever was frozen thaws and finds its time over.
-        let _quiet = world.0.gate.write().await;
-        world.sleep(310_000).await;
-    }
+    // It goes on after the next sweep.
+    probe(&client, &["compactor_stalled"]).await;
+    // Whatever was frozen thaws and finds its time over.
+    quiet(world, 310_000).await;
     if !compactor::keep(world).await {
         world.0.anomaly("22 a sweep fails although nothing else does");
     }
+    // Until no service believes any more what was true before the sweep.
+    quiet(world, limits::CACHE_MS + 10_000).await;
+    probe(&client, &[]).await;
     world.sleep(10_000).await;
     world.0.stop();
     let patience = world.sleep(20 * 60_000);
@@ -173,20 +179,20 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
     checker::state::look_at_everything(&client).await;
 }
 
-/// Whatever a client asks now must be done at once.
-async fn probe(client: &Client) {
+/// For so long nobody does anything.
+async fn quiet(world: &World, milliseconds: u64) {
+    let _quiet = world.0.gate.write().await;
+    world.sleep(milliseconds).await;
+}
+
+/// Whatever a client asks now must be done at once, but for these problems.
+async fn probe(client: &Client, excused: &[&str]) {
     let world = &client.world.0;
     let mut publisher = Publisher::new(&client.world, u64::MAX);
     let request = publisher.request(&["key-0"], None);
     let reply = publisher.attempt(&request).await;
-    let excused = match reply.code() {
-        // An operator has to help here, and nobody did.
-        "head_lost" => true,
-        // It goes on after the next sweep.
-        "compactor_stalled" => true,
-        _ => false,
-    };
-    if !reply.is_ok() && !excused {
+    // Where heads were lost, an operator has to help, and nobody did.
+    if !reply.is_ok() && reply.code() != "head_lost" && !excused.contains(&reply.code()) {
         world.anomaly(format!("22 a publish after healing: {} {}", reply.status(), reply.code()));
     }
     let reply = client.get(&format!("/streams/{STREAM}/events?from=earliest&limit=5")).await;

@@ -92,7 +92,7 @@ impl Swarm {
             zombie: often(400, 100),
             cut_page: often(500, 300),
             empty_page: often(400, 80),
-            torn: often(500, 600),
+            torn: often(600, 900),
         };
         if dice.chance(200) {
             // A storm: for a while hardly anything gets through.
@@ -125,7 +125,7 @@ impl Swarm {
             freeze: often(300, 80),
             skew_ms: often(500, 2_000),
             partitions: if stampede { 1 } else { *dice.one_of(&[1, 1, 2, 3]) },
-            compaction: !dice.chance(40),
+            compaction: !dice.chance(40) || leaps.contains(&Leap::Stall),
             publishers: if stampede { 36 } else { dice.between(2..=4) },
             requests_each: if stampede { 1 } else { dice.between(5..=9) },
             stampede,

@@ -1,6 +1,7 @@
 //! The world of one run: the table, the fleet of processes on it, its clock, and the record of what happens. Everything is
 //! on one thread with paused time, and everything that is decided comes from the seed.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -284,7 +285,9 @@ impl Inner {
 
     /// A write took effect: the table's change stream hears of it.
     pub(crate) fn written(&self, call: &CallInfo) {
-        for key in call.partition_keys.iter().filter(|key| key.starts_with("LOG#")) {
+        // Changes of one partition by one write come together, as they do in a batch of the change stream.
+        let changed: BTreeSet<_> = call.partition_keys.iter().filter(|key| key.starts_with("LOG#")).collect();
+        for key in changed {
             let ended = life(key, "LOG#").is_some_and(|life| self.has_ended(life));
             if ended {
                 self.count("a write into a life that had ended and had a successor");

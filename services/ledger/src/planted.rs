@@ -30,6 +30,8 @@ pub enum Bug {
     LastCompactorWins,
     /// The watermark moves before its effects are written.
     WatermarkBeforeThePuts,
+    /// Compaction goes on behind a gap in what it reads.
+    CompactsPastGaps,
     /// A tombstone removes its item instead of staying in its place.
     TombstonesAreDeleted,
     /// A bootstrap takes its watermark after the scan.
@@ -56,7 +58,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -68,6 +70,7 @@ impl Bug {
         Self::OffsetsBeginAgain,
         Self::LastCompactorWins,
         Self::WatermarkBeforeThePuts,
+        Self::CompactsPastGaps,
         Self::TombstonesAreDeleted,
         Self::WatermarkAfterTheScan,
         Self::StaleSnapshots,

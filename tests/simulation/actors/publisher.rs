@@ -1,6 +1,7 @@
 //! Publishers: plain ones that never repeat a request, careful ones that repeat it with the same Idempotency-Key until
 //! they know, and ones that expect a certain tail. Their requests go to one partition or to several.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
@@ -68,12 +69,21 @@ impl Publisher {
         let dice = &world.0.dice;
         let careful = dice.chance(500);
         let expected_tail = self.tail.filter(|_| !careful && dice.chance(120));
-        let count = if dice.chance(100) { dice.between(5..=12) } else { dice.between(1..=3) };
-        let events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
+        let large = dice.chance(90);
+        let count = match dice.between(0..=9) {
+            _ if large => dice.between(3..=5),
+            0 => dice.between(5..=12),
+            _ => dice.between(1..=3),
+        };
+        let mut events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
         let idempotency_key = careful.then(|| format!("{}-{number}-{}", self.number, events[0].id));
-        // Now and then a request takes several slots.
-        let filler = if dice.chance(30) { filler(dice) } else { String::new() };
-        Request { body: body(&events, &filler), events, idempotency_key, expected_tail }
+        let mut fill = String::new();
+        if large {
+            // It takes several slots. Nothing replaces its keys, so the state shows when one of the slots is left out.
+            events.iter_mut().for_each(|event| event.key = Some(format!("key-of-{}", event.id)));
+            fill = filler(dice);
+        }
+        Request { body: body(&events, &fill), events, idempotency_key, expected_tail }
     }
 
     /// Sends a request until it is known what came of it, or for a while; answers the last problem's code.
@@ -158,9 +168,10 @@ fn event(id: u64, dice: &Dice) -> Sent {
     Sent { id, key, tombstone }
 }
 
-/// A text that does not compress into one record batch, if three events share it out.
+/// A text that hardly compresses: shared out among a few events, it takes several record batches.
 fn filler(dice: &Dice) -> String {
-    (0..10_000).map(|_| format!("{:032x}", dice.bits())).collect()
+    let bytes: Vec<u8> = (0..10_000).flat_map(|_| dice.bits().to_le_bytes()).collect();
+    BASE64_STANDARD.encode(bytes)
 }
 
 fn body(events: &[Sent], filler: &str) -> Value {
