@@ -1,0 +1,146 @@
+//! Every metric there is: its name, kind, unit, dimensions and meaning. Call sites name these constants, the recorders
+//! ask for units and dimensions, and alarms and dashboards are made of them, so nothing can be counted that is not here.
+//!
+//! Dimensions are what CloudWatch charges for: each combination of values is a series of its own. So only what can be
+//! enumerated is one; ids of keys, streams, requests and traces belong to the properties of the wide event.
+
+/// How values of a metric add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Added up.
+    Counter,
+    /// The last one holds.
+    Gauge,
+    /// Each one counts: their distribution is of interest.
+    Histogram,
+}
+
+/// CloudWatch's name of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// How many.
+    Count,
+    /// A time.
+    Milliseconds,
+    /// A longer time.
+    Seconds,
+    /// A size.
+    Bytes,
+}
+
+impl Unit {
+    /// As CloudWatch spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+            Self::Seconds => "Seconds",
+            Self::Bytes => "Bytes",
+        }
+    }
+}
+
+/// What a metric is told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`; or `local`.
+    Service,
+    /// The operation id of the endpoint.
+    Operation,
+    /// Why an API key was not taken.
+    Reason,
+    /// The operation of DynamoDB.
+    Call,
+    /// The status of a subscription.
+    Status,
+}
+
+impl Dimension {
+    /// Its label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Operation => "operation",
+            Self::Reason => "reason",
+            Self::Call => "call",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// As CloudWatch and Prometheus know it.
+    pub name: &'static str,
+    /// How its values add up.
+    pub kind: Kind,
+    /// What they are.
+    pub unit: Unit,
+    /// Each set of dimensions that it is aggregated by.
+    pub dimensions: &'static [&'static [Dimension]],
+    /// What it says to whoever is on call.
+    pub meaning: &'static str,
+}
+
+const BY_SERVICE: &[&[Dimension]] = &[&[Dimension::Service]];
+const BY_OPERATION: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Operation]];
+const BY_CALL: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Call]];
+const BY_REASON: &[&[Dimension]] = &[&[Dimension::Reason]];
+const BY_STATUS: &[&[Dimension]] = &[&[Dimension::Status]];
+
+macro_rules! catalogue {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $dimensions:ident, $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                unit: Unit::$unit,
+                dimensions: $dimensions,
+                meaning: $meaning,
+            };
+        )*
+        /// Every metric.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+catalogue! {
+    REQUESTS = "Requests", Counter, Count, BY_OPERATION, "Requests that were answered, and events that were handled.";
+    FAULTS = "Faults", Counter, Count, BY_OPERATION, "Answers of 500 and above, and events that failed: faults of ours.";
+    CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 499, but for 429.";
+    THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429.";
+    SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, "Answers that took longer than the objective of their operation.";
+    LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait.";
+    PANICS = "Panics", Counter, Count, BY_SERVICE, "Handlers that panicked; each is a defect.";
+    COLD_STARTS = "ColdStarts", Counter, Count, BY_SERVICE, "First invocations of a process.";
+    INIT_MS = "InitMs", Histogram, Milliseconds, BY_SERVICE, "Time that a process needed to start.";
+    EVENTS_PUBLISHED = "EventsPublished", Counter, Count, BY_SERVICE, "Events that were appended.";
+    BYTES_PUBLISHED = "BytesPublished", Counter, Bytes, BY_SERVICE, "Payload of the events that were appended.";
+    DUPLICATE_PUBLISHES = "DuplicatePublishes", Counter, Count, BY_SERVICE, "Requests that were answered from their receipt.";
+    EVENTS_DELIVERED = "EventsDelivered", Counter, Count, BY_SERVICE, "Events that were read.";
+    EMPTY_POLLS = "EmptyPolls", Counter, Count, BY_SERVICE, "Polls that found nothing.";
+    SLOT_CONFLICTS = "SlotConflicts", Counter, Count, BY_SERVICE, "Lost races for the next slot of a partition.";
+    COMMIT_CONFLICTS = "CommitConflicts", Counter, Count, BY_SERVICE, "Commits that met another one and were tried again.";
+    DYNAMO_CALLS = "DynamoCalls", Counter, Count, BY_CALL, "Calls of DynamoDB, retries not counted.";
+    DYNAMO_LATENCY = "DynamoLatency", Histogram, Milliseconds, BY_CALL, "Time of a call of DynamoDB with its retries.";
+    DYNAMO_RETRIES = "DynamoRetries", Counter, Count, BY_SERVICE, "Attempts after the first.";
+    DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, "Attempts that DynamoDB throttled.";
+    CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, "Read units that DynamoDB counted.";
+    CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, "Write units that DynamoDB counted.";
+    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told.";
+    KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
+    KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, "Active keys that expire within two weeks.";
+    LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";
+    RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, "Requests that were admitted from the local share because the store did not answer.";
+    COMPACTOR_DELAY = "CompactorDelay", Histogram, Milliseconds, BY_SERVICE, "Age of the youngest record that a compactor caught up to.";
+    COMPACTOR_POISON = "CompactorPoison", Counter, Count, BY_SERVICE, "Partitions whose compaction failed at a record that cannot be read.";
+    CONSUMER_LAG_EVENTS = "ConsumerLagEvents", Histogram, Count, BY_SERVICE, "Events that a subscription has not committed, each minute.";
+    CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, "Age of the first record that a subscription has not committed, each minute.";
+    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute.";
+    RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
+    SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";
+}

@@ -1,0 +1,6 @@
+//! What a service tells of itself: logs, metrics and the one line of each invocation.
+
+pub mod catalogue;
+mod logs;
+
+pub use logs::{Format, start};
