@@ -32,6 +32,7 @@ const _: () = assert!(CONNECT_TIMEOUT.as_millis() < ATTEMPT_TIMEOUT.as_millis())
 pub fn client_settings(builder: Builder) -> Builder {
     builder
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .interceptor(crate::usage::NoteCalls)
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)

@@ -10,6 +10,7 @@ use crate::model::{Progress, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::poll::check_use;
 use crate::store::{KnownCommit, Outcome, SubscriptionItem};
+use crate::usage;
 
 impl Ledger {
     /// Commits a cursor of this subscription.
@@ -51,7 +52,10 @@ impl Ledger {
             let changed = committed(item, joined, verified_at, lag, self.clock.now());
             match self.store.update_subscription(stream.incarnation(), &changed, version).await.map_err(honest)? {
                 Outcome::Applied => return Ok(Committed { advanced: true, lag }),
-                Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
+                Outcome::Refused { doubtful: unknown, .. } => {
+                    usage::note(|usage| usage.commit_conflicts += 1);
+                    doubtful |= unknown;
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::limits;
 use crate::model::{EventKey, Position, Record, StreamName};
 use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store};
+use crate::usage;
 
 /// Items of one page of the log.
 const PAGE_ITEMS: usize = 100;
@@ -72,6 +73,8 @@ impl Ledger {
                 .await?;
             ensure!(reached > watermark, "a watermark only moves forward");
             self.store.advance_watermark(partition, reached, now).await?;
+            let delay_ms = self.clock.now().since(round.youngest);
+            usage::note(|usage| usage.compaction_delay_ms.push(delay_ms));
             watermark = reached;
             if self.clock.now() >= deadline {
                 return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
@@ -82,7 +85,7 @@ impl Ledger {
     /// Reads the contiguous record batches after the watermark, up to a bound of bytes, and folds them.
     async fn read_round(&self, partition: &PartitionId, watermark: Position) -> Result<Round> {
         let query = Store::log_from(partition, watermark.slot);
-        let mut round = Round { latest: BTreeMap::new(), reached: None };
+        let mut round = Round { latest: BTreeMap::new(), reached: None, youngest: Timestamp(0) };
         let (mut start, mut bytes) = (None, 0);
         loop {
             let page = self.store.query(&query, PAGE_ITEMS, start).await?;
@@ -119,6 +122,8 @@ impl Ledger {
 struct Round {
     latest: BTreeMap<EventKey, (u64, Record)>,
     reached: Option<Position>,
+    /// When the last of it was accepted.
+    youngest: Timestamp,
 }
 
 impl Round {
@@ -130,5 +135,6 @@ impl Round {
             }
         }
         self.reached = Some(batch.next());
+        self.youngest = batch.accepted_at;
     }
 }

@@ -33,6 +33,7 @@ mod subscribe;
 mod sweep;
 pub mod table;
 mod turns;
+mod usage;
 
 pub use answers::*;
 pub use client::client_settings;
@@ -41,3 +42,4 @@ pub use doorbell::Doorbell;
 pub use error::{Cause, Error, Expired, Restart, Result};
 pub use ledger::{Ledger, Settings};
 pub use random::Randomness;
+pub use usage::{Usage, measured};

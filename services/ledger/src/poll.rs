@@ -11,6 +11,7 @@ use crate::model::cursor::{Cursor, CursorUse, Payload};
 use crate::model::{Phase, Position, Progress, Record, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::store::{Outcome, StreamItem};
+use crate::usage;
 
 /// Without a doorbell a waiting poll looks again this often, in milliseconds: waiting longer in a Lambda costs as much
 /// as polling that often.
@@ -85,10 +86,13 @@ impl Ledger {
                 return Ok(page);
             }
             let pause = if self.settings.alone { left } else { left.min(LOOK_AGAIN_MS) };
+            let began = self.clock.now();
             tokio::select! {
                 () = listener.ring() => {}
                 () = self.clock.sleep(pause) => {}
             }
+            let waited_ms = self.clock.now().since(began);
+            usage::note(|usage| usage.waited_ms += waited_ms);
         }
     }
 

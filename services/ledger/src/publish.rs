@@ -19,6 +19,7 @@ use crate::store::body::{self, Body};
 use crate::store::{
     Attributes, Outcome, Pauses, Placement, Read, ReceiptItem, RecordBatch, Refusal, Store, StreamItem, Write,
 };
+use crate::usage;
 
 /// The events of a request that go to one partition.
 struct Lane {
@@ -161,7 +162,10 @@ impl Ledger {
             match verdict(&plan.kinds, &refusals, batch_id)? {
                 Verdict::Ours if is_planted(Bug::FailedConditionIsAFailure) => return Err(Error::Contention),
                 Verdict::Ours => return Ok(published(&placement, &layout.partitions, false)),
-                Verdict::Lost => self.store.pause(&mut pauses).await,
+                Verdict::Lost => {
+                    usage::note(|usage| usage.slot_conflicts += 1);
+                    self.store.pause(&mut pauses).await;
+                }
                 Verdict::HeadLost => return Err(Error::HeadLost),
                 Verdict::Busy => return Err(Error::IdempotencyInProgress),
                 Verdict::Receipt(found) => {
