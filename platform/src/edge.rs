@@ -1,7 +1,6 @@
-//! The outermost layer: gives each request its id, turns problems into documents, and writes the access log.
+//! The outermost layer: gives each request its id, turns problems into documents, and has each request told of.
 //!
-//! One line per request, of things that can be counted or looked up and nothing of the client's: never a credential, a
-//! key, data, a cursor or a query string. A fault of ours gets a second line with its causes.
+//! A fault of ours gets a second line with its causes.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -17,55 +16,59 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use ledger::Ledger;
+use serde_json::Map;
 use tracing::Instrument;
 
-use crate::access::Caller;
 use crate::problem::{Code, Problem, RequestContext};
+use crate::telemetry::{self, Outcome, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps everything else.
-pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(
+    State((ledger, teller)): State<(Ledger, Telemetry)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let request_id = ledger.randomness().hex_id();
-    let began = ledger.clock().now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
 
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
     let (request, read) = watch_body(request);
-    let span = tracing::info_span!("request", request_id);
-    // The router takes an empty segment for a name.
-    let mut response = if path.len() > 1 && path.split('/').skip(1).any(str::is_empty) {
-        route_not_found().await.into_response()
-    } else {
-        next.run(request).instrument(span).await
-    };
-    let context = RequestContext { request_id: &request_id, path: &path };
-    let problem = response.extensions_mut().remove::<Problem>();
-    let caller = response.extensions_mut().remove::<Caller>();
-    if let Some(problem) = &problem {
-        problem.log(context);
-        response = problem.respond(response, context);
-    }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    if connected && !read.load(Ordering::Relaxed) {
-        // What is left of the body would be taken for the next request.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    tracing::info!(
-        method = method.as_str(),
-        route,
-        status = response.status().as_u16(),
-        code = problem.as_ref().map_or("-", |problem| problem.code().as_str()),
-        duration_ms = ledger.clock().now().since(began),
+    let span = tracing::info_span!(
+        "request",
+        service = teller.service(),
         request_id,
-        key_id = caller.as_ref().map_or("-", Caller::key_id),
-        "request"
+        sampled = telemetry::is_sampled(&request_id).then_some(true)
     );
-    response
+    // The router takes an empty segment for a name.
+    let is_no_route = path.len() > 1 && path.split('/').skip(1).any(str::is_empty);
+    let work = async { if is_no_route { route_not_found().await.into_response() } else { next.run(request).await } };
+    let judge = |mut response: Response| {
+        let context = RequestContext { request_id: &request_id, path: &path };
+        let problem = response.extensions_mut().remove::<Problem>();
+        if let Some(problem) = &problem {
+            problem.log(context);
+            response = problem.respond(response, context);
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        if connected && !read.load(Ordering::Relaxed) {
+            // What is left of the body would be taken for the next request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let mut properties = Map::new();
+        properties.insert("request_id".to_owned(), request_id.as_str().into());
+        if let Some(problem) = problem {
+            properties.insert("code".to_owned(), problem.code().as_str().into());
+        }
+        let status = response.status().as_u16();
+        (response, Outcome { status, route: Some((method, route)), properties })
+    };
+    teller.invocation(ledger.clock(), "unknown", work, judge).instrument(span).await
 }
 
 /// The request, and whether its body was read to its end.

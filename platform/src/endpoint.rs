@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{self, Action, Gate, Quotas, Requirement};
 use crate::edge;
 use crate::problem::Code;
+use crate::telemetry::Telemetry;
 
 /// Makes the schema of one type.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
@@ -243,6 +244,8 @@ pub struct Settings {
     pub environment: String,
     /// How much callers may ask.
     pub quotas: Quotas,
+    /// Where it is told what happened.
+    pub telemetry: Telemetry,
 }
 
 impl Routes {
@@ -270,14 +273,15 @@ impl Routes {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
         let mut router = axum::Router::new();
         for Route { endpoint, handler } in self.0 {
-            let access = from_fn_with_state((Arc::clone(&gate), endpoint.requirement), access::pass);
+            let access =
+                from_fn_with_state((Arc::clone(&gate), endpoint.operation_id, endpoint.requirement), access::pass);
             router = router.route(endpoint.path, handler.route_layer(access));
         }
         router
             .fallback(edge::route_not_found)
             .method_not_allowed_fallback(edge::method_not_allowed)
             .layer(CatchPanicLayer::custom(edge::panicked))
-            .layer(from_fn_with_state(ledger.clone(), edge::pass))
+            .layer(from_fn_with_state((ledger.clone(), settings.telemetry.clone()), edge::pass))
             .with_state(ledger)
     }
 }

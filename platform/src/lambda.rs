@@ -17,7 +17,7 @@ use http::{HeaderValue, Request, Uri, header};
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
-use ledger::Ledger;
+use ledger::{Clock, Ledger, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -26,22 +26,24 @@ use crate::access::{ClientAddress, Quotas};
 use crate::config::Config;
 use crate::endpoint::{Routes, Settings};
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, Format};
+use crate::telemetry::{self, EmfRecorder, Format, Telemetry};
 
 /// Why a Lambda stopped.
 pub type Error = lambda_runtime::Error;
 
-/// Serves routes until the Lambda is shut down.
+/// Serves the routes of a service until the Lambda is shut down.
 ///
 /// # Errors
 /// When the configuration is incomplete or the runtime fails.
-pub fn serve(routes: Routes) -> Result<(), Error> {
-    run(async |config: Config, ledger: Ledger| {
+pub fn serve(service: &str, routes: Routes) -> Result<(), Error> {
+    run(service, async |process: Process| {
         // The first call of a process is mostly the making of a connection; a start has the time for it.
-        if let Err(error) = ledger.find_api_key("none").await {
+        if let Err(error) = process.ledger.find_api_key("none").await {
             tracing::warn!(%error, "the store did not answer at the start");
         }
-        let settings = Settings { environment: config.environment, quotas: Quotas::default() };
+        let Process { config, ledger, telemetry, began } = process;
+        telemetry.started(ledger.clock().now().since(began));
+        let settings = Settings { environment: config.environment, quotas: Quotas::default(), telemetry };
         let router = routes.router(ledger, &settings);
         let respond = |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let answer = answer(router.clone(), event);
@@ -51,38 +53,52 @@ pub fn serve(routes: Routes) -> Result<(), Error> {
     })
 }
 
-/// Hands each event to a handler until the Lambda is shut down. A handler's error makes Lambda deliver the event again.
+/// Hands each event to the one handler of a service until the Lambda is shut down; `operation` is its name in metrics. A
+/// handler's error makes Lambda deliver the event again.
 ///
 /// # Errors
 /// When the configuration is incomplete or the runtime fails.
-pub fn serve_events<E, F>(handler: impl Fn(Ledger, E) -> F) -> Result<(), Error>
+pub fn serve_events<E, F>(service: &str, operation: &str, handler: impl Fn(Ledger, E) -> F) -> Result<(), Error>
 where
     E: DeserializeOwned,
     F: Future<Output = ledger::Result<()>> + 'static,
 {
-    run(async |_: Config, ledger: Ledger| {
+    run(service, async |process: Process| {
+        let Process { ledger, telemetry, began, .. } = process;
+        telemetry.started(ledger.clock().now().since(began));
         let respond = |event: LambdaEvent<E>| {
             // Boxed, because the compiler gives up on futures that nest this deep.
             let handled: Pin<Box<dyn Future<Output = ledger::Result<()>>>> =
                 Box::pin(handler(ledger.clone(), event.payload));
-            async move { handled.await.inspect_err(log).map_err(Error::from) }
+            let (ledger, telemetry) = (&ledger, &telemetry);
+            async move {
+                let request_id = event.context.request_id;
+                telemetry.event(ledger, operation, &request_id, handled).await.map_err(Error::from)
+            }
         };
         lambda_runtime::run(service_fn(respond)).await
     })
 }
 
-fn run(serve: impl AsyncFnOnce(Config, Ledger) -> Result<(), Error>) -> Result<(), Error> {
-    let config = Config::from_environment()?;
-    telemetry::start(Format::Json, &config.log);
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let ledger = config.ledger().await;
-        serve(config, ledger).await
-    })
+/// What a Lambda has once it has started.
+struct Process {
+    config: Config,
+    ledger: Ledger,
+    telemetry: Telemetry,
+    began: Timestamp,
 }
 
-fn log(error: &ledger::Error) {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    tracing::error!(%error, source, "an event was not handled and will come again");
+fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> Result<(), Error> {
+    let began = Clock::system().now();
+    let config = Config::from_environment()?;
+    telemetry::start(Format::Json, &config.log);
+    let recorder = EmfRecorder::default();
+    metrics::set_global_recorder(recorder.clone())?;
+    let telemetry = Telemetry::documents(service, &config.environment, recorder, std::io::stdout());
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let ledger = config.ledger().await;
+        serve(Process { config, ledger, telemetry, began }).await
+    })
 }
 
 /// Answers one event of API Gateway with a router.

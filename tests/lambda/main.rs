@@ -8,6 +8,7 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;
 use platform::endpoint::{Routes, Settings};
+use platform::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tests::app::App;
 
@@ -37,7 +38,8 @@ impl Fleet {
         event["headers"]["x-api-key"] = self.key.clone().into();
         event["body"] = body.map_or(Value::Null, |body| body.to_string().into());
         let event: ApiGatewayV2httpRequest = serde_json::from_value(event).expect("the fixture is an event");
-        let settings = Settings { environment: "test".to_owned(), quotas: Quotas::default() };
+        let settings =
+            Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: Telemetry::log("test") };
         let router = routes.router(self.app.ledger.clone(), &settings);
         let answer = platform::lambda::answer(router, LambdaEvent::new(event, Context::default())).await;
         let answer = serde_json::to_value(answer).expect("an answer is JSON");

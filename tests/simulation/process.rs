@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use ledger::{Clock, Ledger, Randomness, Settings};
+use platform::telemetry::Telemetry;
 
 use crate::fate::{Plan, ProcessFate};
 use crate::history::Facts;
@@ -43,7 +44,11 @@ impl Process {
         let clock = world.clock.skewed(i64::try_from(ahead).unwrap_or_default() - skew);
         let client = world.engine.under(fate.clone()).client();
         let ledger = Ledger::new(client, TABLE, clock.clone(), randomness, Settings { alone: false });
-        let settings = platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas: world.quotas() };
+        let settings = platform::endpoint::Settings {
+            environment: ENVIRONMENT.to_owned(),
+            quotas: world.quotas(),
+            telemetry: Telemetry::log("simulation"),
+        };
         let routes = match service {
             Service::Admin => admin::routes(),
             Service::Publish => publish::routes(),

@@ -4,6 +4,7 @@
 use axum::body::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::access::Quotas;
+use platform::telemetry::Telemetry;
 use serde_json::Value;
 
 use crate::app::{App, Server};
@@ -39,7 +40,15 @@ impl Api {
 
     /// Everything new in this process, where callers may ask so much.
     pub async fn with_quotas(quotas: Quotas) -> Self {
-        let app = App::start(quotas).await;
+        Self::within(App::start(quotas, Telemetry::log("test")).await).await
+    }
+
+    /// Everything new in this process, and where it tells what happens.
+    pub async fn telling(telemetry: Telemetry) -> Self {
+        Self::within(App::start(Quotas::default(), telemetry).await).await
+    }
+
+    async fn within(app: App) -> Self {
         let key = Some(app.admin_key().await);
         Self { transport: Transport::InProcess(app.router.clone()), key, run: "run".to_owned(), app: Some(app) }
     }

@@ -8,6 +8,7 @@ use ledger::model::StreamName;
 use ledger::{ApiKey, ApiKeyState, Clock, Ledger, Randomness, Settings, Timestamp};
 use platform::access::Quotas;
 use platform::api_key::Token;
+use platform::telemetry::Telemetry;
 
 use crate::transport::Transport;
 
@@ -52,7 +53,7 @@ impl App {
     ///
     /// # Panics
     /// When the table cannot be made.
-    pub async fn start(quotas: Quotas) -> Self {
+    pub async fn start(quotas: Quotas, telemetry: Telemetry) -> Self {
         let (table, network) = table();
         // A DynamoDB over the network deletes by its own clock, and remembers the tokens of transactions over all tables.
         let (start, randomness) =
@@ -66,8 +67,10 @@ impl App {
         ledger::table::create_if_absent(&client, &table).await.expect("the table can be created");
         let settings = Settings { alone: true };
         let ledger = Ledger::new(client, &table, clock.clone(), randomness, settings);
-        let router =
-            local::app::router(&ledger, &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas });
+        let router = local::app::router(
+            &ledger,
+            &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry },
+        );
         Self { engine, ledger, clock, router }
     }
 

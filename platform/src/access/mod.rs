@@ -23,6 +23,7 @@ pub use scope::{Action, Scope};
 
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
+use crate::telemetry::note;
 use crate::{accept, query};
 
 /// What a route asks of its callers.
@@ -84,10 +85,11 @@ impl Gate {
 
 /// Lets a request through to its handler, or answers why not.
 pub(crate) async fn pass(
-    State((gate, requirement)): State<(Arc<Gate>, Requirement)>,
+    State((gate, operation, requirement)): State<(Arc<Gate>, &'static str, Requirement)>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    note("operation", operation);
     if let Err(problem) = check_url(request.uri()) {
         return problem.into_response();
     }
@@ -102,13 +104,11 @@ pub(crate) async fn pass(
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    let mut response = match admit(&gate, requirement, &caller, &mut request) {
+    note("key_id", caller.key_id());
+    match admit(&gate, requirement, &caller, &mut request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
-    };
-    // For the access log.
-    response.extensions_mut().insert(caller);
-    response
+    }
 }
 
 fn check_url(uri: &http::Uri) -> Result<()> {
@@ -120,6 +120,12 @@ fn admit(gate: &Gate, requirement: Requirement, caller: &Caller, request: &mut R
     gate.requests.spend(caller.key_id())?;
     let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let parameters = Parameters::read(template, request.uri().path())?;
+    if let Some(stream) = &parameters.stream {
+        note("stream", stream.as_str());
+    }
+    if let Some(subscription) = &parameters.subscription {
+        note("subscription", subscription.as_str());
+    }
     authorise(requirement, caller, &parameters)?;
     accept::check(request.headers())?;
     request.extensions_mut().insert(parameters);

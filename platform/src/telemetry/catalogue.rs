@@ -50,8 +50,6 @@ pub enum Dimension {
     Operation,
     /// Why an API key was not taken.
     Reason,
-    /// The operation of DynamoDB.
-    Call,
     /// The status of a subscription.
     Status,
 }
@@ -64,8 +62,19 @@ impl Dimension {
             Self::Service => "service",
             Self::Operation => "operation",
             Self::Reason => "reason",
-            Self::Call => "call",
             Self::Status => "status",
+        }
+    }
+
+    /// The values it can have, where they are known here.
+    #[must_use]
+    pub const fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "local"],
+            // Those of the services' endpoints.
+            Self::Operation => &[],
+            Self::Reason => &["malformed", "environment", "unknown", "secret", "revoked", "expired", "not_yet"],
+            Self::Status => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
         }
     }
 }
@@ -87,7 +96,6 @@ pub struct Metric {
 
 const BY_SERVICE: &[&[Dimension]] = &[&[Dimension::Service]];
 const BY_OPERATION: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Operation]];
-const BY_CALL: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Call]];
 const BY_REASON: &[&[Dimension]] = &[&[Dimension::Reason]];
 const BY_STATUS: &[&[Dimension]] = &[&[Dimension::Status]];
 
@@ -119,21 +127,20 @@ catalogue! {
     COLD_STARTS = "ColdStarts", Counter, Count, BY_SERVICE, "First invocations of a process.";
     INIT_MS = "InitMs", Histogram, Milliseconds, BY_SERVICE, "Time that a process needed to start.";
     EVENTS_PUBLISHED = "EventsPublished", Counter, Count, BY_SERVICE, "Events that were appended.";
-    BYTES_PUBLISHED = "BytesPublished", Counter, Bytes, BY_SERVICE, "Payload of the events that were appended.";
+    BYTES_PUBLISHED = "BytesPublished", Counter, Bytes, BY_SERVICE, "Size of the events that were appended, as the limit of a page counts it.";
     DUPLICATE_PUBLISHES = "DuplicatePublishes", Counter, Count, BY_SERVICE, "Requests that were answered from their receipt.";
     EVENTS_DELIVERED = "EventsDelivered", Counter, Count, BY_SERVICE, "Events that were read.";
     EMPTY_POLLS = "EmptyPolls", Counter, Count, BY_SERVICE, "Polls that found nothing.";
     SLOT_CONFLICTS = "SlotConflicts", Counter, Count, BY_SERVICE, "Lost races for the next slot of a partition.";
     COMMIT_CONFLICTS = "CommitConflicts", Counter, Count, BY_SERVICE, "Commits that met another one and were tried again.";
-    DYNAMO_CALLS = "DynamoCalls", Counter, Count, BY_CALL, "Calls of DynamoDB, retries not counted.";
-    DYNAMO_LATENCY = "DynamoLatency", Histogram, Milliseconds, BY_CALL, "Time of a call of DynamoDB with its retries.";
+    DYNAMO_CALLS = "DynamoCalls", Counter, Count, BY_SERVICE, "Calls of DynamoDB, retries not counted.";
+    DYNAMO_LATENCY = "DynamoLatency", Histogram, Milliseconds, BY_SERVICE, "Time of a call of DynamoDB with its retries.";
     DYNAMO_RETRIES = "DynamoRetries", Counter, Count, BY_SERVICE, "Attempts after the first.";
     DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, "Attempts that DynamoDB throttled.";
     CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, "Read units that DynamoDB counted.";
     CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, "Write units that DynamoDB counted.";
     AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told.";
     KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
-    KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, "Active keys that expire within two weeks.";
     LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";
     RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, "Requests that were admitted from the local share because the store did not answer.";
     COMPACTOR_DELAY = "CompactorDelay", Histogram, Milliseconds, BY_SERVICE, "Age of the youngest record that a compactor caught up to.";
@@ -143,4 +150,10 @@ catalogue! {
     CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute.";
     RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
     SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";
+}
+
+/// The metric of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Metric> {
+    ALL.iter().find(|metric| metric.name == name)
 }

@@ -1,8 +1,22 @@
-//! Logs: JSON where machines read them, lines where people do.
+//! Logs: JSON where machines read them, coloured lines where people do.
+//!
+//! Most invocations say little; one in [`SAMPLED_IN`] says everything, so that there is always a recent one to look at.
+//! Only our own code is ever asked for its details: those of the libraries may hold credentials and data.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
+
+/// One invocation of so many logs its details.
+pub const SAMPLED_IN: u32 = 100;
+
+/// Whose details may be logged.
+const OURS: [&str; 9] = ["ledger", "platform", "admin", "publish", "poll", "compactor", "keeper", "embedded", "local"];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,19 +30,37 @@ pub enum Format {
 /// Starts logging to standard error; `levels` is a filter such as `info,ledger=debug`. The second call of a process
 /// changes nothing.
 pub fn start(format: Format, levels: &str) {
-    // At its lowest level the Lambda runtime logs whole events, credentials included.
-    let levels = format!("{levels},lambda_runtime=warn");
-    let filter = EnvFilter::try_new(levels).unwrap_or_else(|_| EnvFilter::new("info,lambda_runtime=warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A log that cannot be written, on a full disk perhaps, must not break the requests that would be logged.
-        .log_internal_errors(false);
-    let started = match format {
-        Format::Json => subscriber.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
-        Format::Human => subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
-    };
-    if started.is_err() {
+    if subscriber(format, levels, std::io::stderr).try_init().is_err() {
         tracing::debug!("logging had been started before");
     }
+}
+
+/// What [`start`] starts, with another writer.
+pub fn subscriber<W>(format: Format, levels: &str, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // A sampled invocation is one whose span says so. At its lowest level the Lambda runtime logs whole events,
+    // credentials included.
+    const ALWAYS: &str = "lambda_runtime=warn,[request{sampled=true}]=debug,[event{sampled=true}]=debug";
+    let filter = EnvFilter::try_new(format!("{levels},{ALWAYS}"));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(format!("info,{ALWAYS}")));
+    // A log that cannot be written, on a full disk perhaps, must not break the requests that would be logged.
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
+    let lines = match format {
+        Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        Format::Human => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    Registry::default().with(lines.with_filter(filter.and(filter_fn(may_be_logged))))
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let ours = || metadata.target().split("::").next().is_some_and(|name| OURS.contains(&name));
+    metadata.is_span() || *metadata.level() <= Level::INFO || ours()
+}
+
+/// Whether an invocation logs its details. Its id decides, which is drawn anew for each.
+pub(crate) fn is_sampled(request_id: &str) -> bool {
+    let digits = request_id.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    digits.is_some_and(|digits| digits % SAMPLED_IN == 0)
 }

@@ -1,6 +1,14 @@
 //! What a service tells of itself: logs, metrics and the one line of each invocation.
 
 pub mod catalogue;
+mod emf;
+mod invocation;
 mod logs;
+mod prometheus;
 
-pub use logs::{Format, start};
+pub use emf::EmfRecorder;
+pub(crate) use invocation::Outcome;
+pub use invocation::{Telemetry, note};
+pub(crate) use logs::is_sampled;
+pub use logs::{Format, SAMPLED_IN, start, subscriber};
+pub use prometheus::{Prometheus, name as prometheus_name};

@@ -1,5 +1,5 @@
 //! The Lambda of the admin service.
 
 fn main() -> Result<(), platform::lambda::Error> {
-    platform::lambda::serve(admin::routes())
+    platform::lambda::serve("admin", admin::routes())
 }

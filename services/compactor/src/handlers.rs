@@ -1,6 +1,8 @@
 //! Compacts each partition that changed.
 
-use ledger::{Ledger, Result};
+use ledger::{Error, Ledger, Result};
+use metrics::counter;
+use platform::telemetry::catalogue;
 
 use crate::wire::Changes;
 
@@ -14,6 +16,9 @@ pub async fn compact(ledger: Ledger, changes: Changes) -> Result<()> {
     for partition in changes.partitions() {
         if let Err(error) = ledger.compact_partition(&partition).await {
             tracing::warn!(%error, incarnation = %partition.incarnation, partition = partition.partition, "not compacted");
+            if matches!(error, Error::Internal(_)) {
+                counter!(catalogue::COMPACTOR_POISON.name).increment(1);
+            }
             outcome = Err(error);
         }
     }

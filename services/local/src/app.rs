@@ -6,15 +6,16 @@ use axum::Router;
 use ledger::Ledger;
 use platform::access::Quotas;
 use platform::endpoint::{Routes, Settings};
+use platform::telemetry::Telemetry;
 
 /// The environment that the server's API keys are for.
 pub(crate) const ENVIRONMENT: &str = "local";
 
 /// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
-pub(crate) fn settings() -> Settings {
+pub(crate) fn settings(telemetry: Telemetry) -> Settings {
     const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
     let quotas = Quotas { requests_per_second: MILLION, burst: MILLION, ..Quotas::default() };
-    Settings { environment: ENVIRONMENT.to_owned(), quotas }
+    Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry }
 }
 
 /// Every route of every service.

@@ -55,6 +55,9 @@ pub enum StartError {
     /// The file of the admin key holds something else.
     #[error("{} does not hold an admin key of this server; move it away, and the next start makes a new key", .0.display())]
     ForeignKey(PathBuf),
+    /// The metrics of the process go elsewhere.
+    #[error("the metrics of this process are recorded by something else")]
+    Metrics(#[source] Cause),
     /// The table cannot be opened, or is damaged.
     #[error("the table {} cannot be used", .path.display())]
     Table {

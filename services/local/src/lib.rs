@@ -9,6 +9,7 @@ pub mod app;
 mod data_directory;
 mod error;
 mod greeting;
+mod metrics;
 mod options;
 mod server;
 mod tasks;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use axum::serve::ListenerExt;
 use embedded::Engine;
 use ledger::{Clock, Ledger, Randomness, Settings};
+use platform::telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::data_directory::DataDirectory;
 use crate::error::{StartError, StillBusy};
 use crate::options::Options;
-use crate::{admin_key, app, tasks};
+use crate::{admin_key, app, metrics, tasks};
 
 const TABLE: &str = "eventledger";
 /// How long running requests may take to finish: a little more than the longest poll waits.
@@ -35,7 +36,7 @@ pub struct Running {
     ledger: Ledger,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
-    background: [JoinHandle<()>; 2],
+    background: [JoinHandle<()>; 3],
     /// Nobody else may take the directory before the last request is finished.
     _directory: DataDirectory,
 }
@@ -54,7 +55,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let admin_key = admin_key::ensure(&ledger, &key_file, &table_file).await?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = app::router(&ledger, &app::settings()).into_make_service_with_connect_info::<SocketAddr>();
+    let prometheus = metrics::of_this_process().map_err(StartError::Metrics)?;
+    let telemetry = Telemetry::log("local");
+    let router = app::router(&ledger, &app::settings(telemetry.clone())).merge(metrics::route(prometheus.clone()));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener.tap_io(answer_at_once), service);
     let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
     Ok(Running {
@@ -65,8 +69,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         stop,
         server: tokio::spawn(server),
         background: [
-            tokio::spawn(tasks::compactor(ledger.clone())),
-            tokio::spawn(tasks::keeper(ledger.clone(), engine)),
+            tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
+            tokio::spawn(tasks::keeper(ledger.clone(), telemetry, engine)),
+            tokio::spawn(metrics::fold(prometheus, ledger.clock().clone())),
         ],
         ledger,
         _directory: directory,

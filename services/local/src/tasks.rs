@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use embedded::Engine;
 use ledger::{Ledger, PartitionId};
+use platform::telemetry::Telemetry;
 
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
 
 /// Compacts what changed, until the doorbell is closed.
-pub(crate) async fn compactor(ledger: Ledger) {
+pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
     let mut waiting = BTreeSet::new();
     let mut retry_at = ledger.clock().now();
     loop {
@@ -21,7 +22,7 @@ pub(crate) async fn compactor(ledger: Ledger) {
             tokio::select! {
                 changed = &mut changed => break changed,
                 () = ledger.clock().sleep(retry_at.since(ledger.clock().now())), if !waiting.is_empty() => {
-                    waiting = compact(&ledger, std::mem::take(&mut waiting)).await;
+                    waiting = compact(&ledger, &telemetry, std::mem::take(&mut waiting)).await;
                     retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
                 }
             }
@@ -30,17 +31,20 @@ pub(crate) async fn compactor(ledger: Ledger) {
         if waiting.is_empty() {
             retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
         }
-        waiting.extend(compact(&ledger, changed).await);
+        waiting.extend(compact(&ledger, &telemetry, changed).await);
     }
 }
 
 /// Compacts each partition, and answers those that failed.
-async fn compact(ledger: &Ledger, partitions: impl IntoIterator<Item = PartitionId>) -> BTreeSet<PartitionId> {
+async fn compact(
+    ledger: &Ledger,
+    telemetry: &Telemetry,
+    partitions: impl IntoIterator<Item = PartitionId>,
+) -> BTreeSet<PartitionId> {
     let mut failed = BTreeSet::new();
     for partition in partitions {
-        if let Err(error) = ledger.compact_partition(&partition).await {
-            let cause = crate::error::sentence(&error);
-            tracing::warn!(?partition, cause, "a partition could not be compacted and will be tried again");
+        let work = async { ledger.compact_partition(&partition).await.map(drop) };
+        if telemetry.event(ledger, "compact_partitions", &ledger.randomness().hex_id(), work).await.is_err() {
             failed.insert(partition);
         }
     }
@@ -58,17 +62,12 @@ async fn delete_expired(engine: Engine) {
 }
 
 /// Sweeps at the start and every hour.
-pub(crate) async fn keeper(ledger: Ledger, engine: Engine) {
+pub(crate) async fn keeper(ledger: Ledger, telemetry: Telemetry, engine: Engine) {
     loop {
-        match ledger.sweep().await {
-            Ok(()) => delete_expired(engine.clone()).await,
-            // The sweep keeps what must not be deleted; without it nothing may be.
-            Err(error) => {
-                tracing::warn!(
-                    cause = crate::error::sentence(&error),
-                    "the sweep did not finish; the next is in an hour"
-                );
-            }
+        let swept = telemetry.event(&ledger, "sweep", &ledger.randomness().hex_id(), ledger.sweep()).await;
+        // The sweep keeps what must not be deleted; without it nothing may be.
+        if swept.is_ok() {
+            delete_expired(engine.clone()).await;
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
     }

@@ -5,11 +5,13 @@ use axum::response::Response;
 use http::StatusCode;
 use ledger::Ledger;
 use ledger::model::{EventKey, StreamName, SubscriptionName};
+use metrics::counter;
 use platform::headers::IfNoneMatch;
 use platform::json::{Json, answer};
 use platform::path::Path;
 use platform::problem::Result;
 use platform::query::Query;
+use platform::telemetry::catalogue;
 
 use crate::wire;
 
@@ -20,6 +22,7 @@ pub(crate) async fn read_events(
 ) -> Result<Response> {
     let page = query.page();
     let page = ledger.read_events(&stream, query.start()?, page).await?;
+    count(&page);
     Ok(answer(StatusCode::OK, &wire::Events::from(page)))
 }
 
@@ -30,6 +33,7 @@ pub(crate) async fn poll(
 ) -> Result<Response> {
     let page = query.page();
     let page = ledger.poll(&stream, &subscription, query.cursor.map(|given| given.0), page).await?;
+    count(&page);
     Ok(answer(StatusCode::OK, &wire::Events::from(page)))
 }
 
@@ -59,4 +63,12 @@ pub(crate) async fn find_compacted(
 ) -> Result<Response> {
     let record = ledger.find_compacted(&stream, &key).await?;
     Ok(wire::latest(record, &known))
+}
+
+fn count(page: &ledger::EventPage) {
+    if page.records.is_empty() {
+        counter!(catalogue::EMPTY_POLLS.name).increment(1);
+    } else {
+        counter!(catalogue::EVENTS_DELIVERED.name).increment(page.records.len() as u64);
+    }
 }

@@ -1,5 +1,5 @@
 //! The Lambda of the poll service.
 
 fn main() -> Result<(), platform::lambda::Error> {
-    platform::lambda::serve(poll::routes())
+    platform::lambda::serve("poll", poll::routes())
 }

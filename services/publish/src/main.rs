@@ -1,5 +1,5 @@
 //! The Lambda of the publish service.
 
 fn main() -> Result<(), platform::lambda::Error> {
-    platform::lambda::serve(publish::routes())
+    platform::lambda::serve("publish", publish::routes())
 }

@@ -1,0 +1,298 @@
+//! One invocation, and the one line that tells of it: access log, numbers for CloudWatch and what the store was asked.
+//!
+//! Whatever happens in an invocation can add to its line with [`note`]. Numbers go through the `metrics` facade besides, so
+//! that they can be added up; what cannot be enumerated is a property of the line and nothing else. Nothing of a client's
+//! is ever noted: no credential, key of an event, payload, cursor or query.
+
+use std::future::Future;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Method;
+use ledger::{Clock, Ledger, Timestamp, Usage};
+use metrics::{counter, histogram};
+use serde_json::{Map, Value, json};
+use tracing::Instrument;
+
+use super::catalogue as c;
+use super::emf::{self, EmfRecorder};
+use super::logs::is_sampled;
+
+/// Where the lines of a process go, and what they have in common.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: String,
+    sink: Sink,
+    /// How long the process needed to start, until its first invocation told it.
+    starting: Mutex<Option<u64>>,
+    has_run: AtomicBool,
+}
+
+enum Sink {
+    /// Lines in the embedded metric format, which take the numbers with them.
+    Documents { namespace: String, recorder: EmfRecorder, writer: Mutex<Box<dyn Write + Send>> },
+    /// Lines of the log; somebody else keeps the numbers.
+    Log,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Documents { .. } => "Documents",
+            Self::Log => "Log",
+        })
+    }
+}
+
+impl Telemetry {
+    /// Documents of CloudWatch's Embedded Metric Format in the namespace of an environment. The recorder must be the one
+    /// that the `metrics` facade tells, and one invocation runs at a time, as in Lambda: what was told since the last one
+    /// is told by its line.
+    #[must_use]
+    pub fn documents(
+        service: &str,
+        environment: &str,
+        recorder: EmfRecorder,
+        writer: impl Write + Send + 'static,
+    ) -> Self {
+        let writer: Mutex<Box<dyn Write + Send>> = Mutex::new(Box::new(writer));
+        Self::new(service, Sink::Documents { namespace: format!("EventLedger/{environment}"), recorder, writer })
+    }
+
+    /// Lines of the log.
+    #[must_use]
+    pub fn log(service: &str) -> Self {
+        Self::new(service, Sink::Log)
+    }
+
+    fn new(service: &str, sink: Sink) -> Self {
+        let (starting, has_run) = (Mutex::default(), AtomicBool::default());
+        Self(Arc::new(Inner { service: service.to_owned(), sink, starting, has_run }))
+    }
+
+    /// Tells with the first invocation how long the process needed to start.
+    pub fn started(&self, milliseconds: u64) {
+        *self.0.starting.lock().unwrap_or_else(PoisonError::into_inner) = Some(milliseconds);
+    }
+
+    /// The name of the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.0.service
+    }
+
+    /// Runs one invocation. What it comes to is judged and told once it is there; `operation` is its name until something
+    /// notes a better one.
+    pub(crate) async fn invocation<T>(
+        &self,
+        clock: &Clock,
+        operation: &str,
+        work: impl Future<Output = T>,
+        judge: impl FnOnce(T) -> (T, Outcome),
+    ) -> T {
+        let began = clock.now();
+        let notes = Notes(Arc::default());
+        let (result, usage) = ledger::measured(clock, NOTES.scope(notes.clone(), work)).await;
+        let (result, outcome) = judge(result);
+        let mut properties = std::mem::take(&mut *notes.0.lock().unwrap_or_else(PoisonError::into_inner));
+        properties.extend(outcome.properties);
+        let noted = properties.remove("operation");
+        let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(operation);
+        let duration_ms = clock.now().since(began);
+        let Outcome { status, route, .. } = outcome;
+        let told = Told { operation, at: began, duration_ms, status, route, usage };
+        self.tell(told, properties);
+        result
+    }
+
+    /// Runs the handling of one event, whose failure is logged.
+    ///
+    /// # Errors
+    /// What the work ends with.
+    pub async fn event(
+        &self,
+        ledger: &Ledger,
+        operation: &str,
+        request_id: &str,
+        work: impl Future<Output = ledger::Result<()>>,
+    ) -> ledger::Result<()> {
+        let span = tracing::info_span!(
+            "event",
+            service = self.service(),
+            request_id,
+            sampled = is_sampled(request_id).then_some(true)
+        );
+        let judge = |outcome: ledger::Result<()>| {
+            let status = if outcome.is_ok() { 200 } else { 500 };
+            if let Err(error) = &outcome {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                tracing::error!(%error, source, "an event was not handled and will come again");
+            }
+            let properties = std::iter::once(("request_id".to_owned(), request_id.into())).collect();
+            (outcome, Outcome { status, route: None, properties })
+        };
+        self.invocation(ledger.clock(), operation, work, judge).instrument(span).await
+    }
+
+    fn tell(&self, told: Told<'_>, mut properties: Map<String, Value>) {
+        let service = self.0.service.clone();
+        let cold = !self.0.has_run.swap(true, Ordering::Relaxed);
+        if cold {
+            counter!(c::COLD_STARTS.name, "service" => service.clone()).increment(1);
+            if let Some(ms) = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                histogram!(c::INIT_MS.name, "service" => service.clone()).record(ms as f64);
+            }
+        }
+        told.count(&service);
+        told.describe(&mut properties, cold);
+        match &self.0.sink {
+            Sink::Log => told.log(&properties),
+            Sink::Documents { namespace, recorder, writer } => {
+                let common = [("service", service.as_str()), ("operation", told.operation)];
+                let mut lines = String::new();
+                for document in emf::documents(namespace, told.at, &common, properties, recorder.drain()) {
+                    lines.push_str(&Value::Object(document).to_string());
+                    lines.push('\n');
+                }
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                // A log that cannot be written must not break the request that it tells of.
+                writer.write_all(lines.as_bytes()).and_then(|()| writer.flush()).ok();
+            }
+        }
+    }
+}
+
+/// What an invocation came to.
+pub(crate) struct Outcome {
+    /// The status of the answer; of an event 200 or 500.
+    pub(crate) status: u16,
+    /// Method and route of a request: the operation has a name of its own, but people know these better.
+    pub(crate) route: Option<(Method, String)>,
+    /// What else the line tells.
+    pub(crate) properties: Map<String, Value>,
+}
+
+struct Told<'a> {
+    operation: &'a str,
+    at: Timestamp,
+    duration_ms: u64,
+    status: u16,
+    route: Option<(Method, String)>,
+    usage: Usage,
+}
+
+impl Told<'_> {
+    /// Tells the numbers to the `metrics` facade.
+    fn count(&self, service: &str) {
+        let service = service.to_owned();
+        let labels = [("service", service.clone()), ("operation", self.operation.to_owned())];
+        let of_operation = |metric: c::Metric| counter!(metric.name, &labels).increment(1);
+        of_operation(c::REQUESTS);
+        match self.status {
+            429 => counter!(c::THROTTLED.name, "service" => service.clone()).increment(1),
+            400..=499 => of_operation(c::CLIENT_ERRORS),
+            500.. => of_operation(c::FAULTS),
+            _ => {}
+        }
+        let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms);
+        histogram!(c::LATENCY.name, &labels).record(latency_ms as f64);
+        if latency_ms > objective_ms(self.operation) {
+            of_operation(c::SLOW_REQUESTS);
+        }
+        let usage = &self.usage;
+        let of_service = |metric: c::Metric, by: u64| {
+            if by > 0 {
+                counter!(metric.name, "service" => service.clone()).increment(by);
+            }
+        };
+        of_service(c::DYNAMO_CALLS, usage.call_count());
+        of_service(c::DYNAMO_RETRIES, usage.retries);
+        of_service(c::DYNAMO_THROTTLES, usage.throttles);
+        of_service(c::CONSUMED_READ_UNITS, whole(usage.read_units));
+        of_service(c::CONSUMED_WRITE_UNITS, whole(usage.write_units));
+        of_service(c::SLOT_CONFLICTS, usage.slot_conflicts);
+        of_service(c::COMMIT_CONFLICTS, usage.commit_conflicts);
+        for ms in &usage.compaction_delay_ms {
+            histogram!(c::COMPACTOR_DELAY.name, "service" => service.clone()).record(*ms as f64);
+        }
+        for ms in &usage.call_ms {
+            histogram!(c::DYNAMO_LATENCY.name, "service" => service.clone()).record(*ms as f64);
+        }
+    }
+
+    /// A line for people. Events of the background come often and say little.
+    fn log(&self, properties: &Map<String, Value>) {
+        let text = |name: &str| properties.get(name).and_then(Value::as_str);
+        let (status, duration_ms, calls) = (self.status, self.duration_ms, self.usage.call_count());
+        let Some((method, route)) = &self.route else {
+            tracing::debug!(operation = self.operation, status, duration_ms, calls, "event");
+            return;
+        };
+        tracing::info!(
+            method = method.as_str(),
+            route,
+            status,
+            code = text("code"),
+            duration_ms,
+            calls,
+            stream = text("stream"),
+            subscription = text("subscription"),
+            key_id = text("key_id"),
+            "request"
+        );
+    }
+
+    /// Adds to the line what every line tells.
+    fn describe(&self, line: &mut Map<String, Value>, cold: bool) {
+        let usage = &self.usage;
+        line.insert("status".to_owned(), Value::from(self.status));
+        line.insert("duration_ms".to_owned(), Value::from(self.duration_ms));
+        line.insert("version".to_owned(), Value::from(env!("CARGO_PKG_VERSION")));
+        if cold {
+            line.insert("cold_start".to_owned(), Value::from(true));
+        }
+        if usage.waited_ms > 0 {
+            line.insert("waited_ms".to_owned(), Value::from(usage.waited_ms));
+        }
+        if usage.call_count() > 0 {
+            // Units and retries are among the numbers.
+            line.insert("dynamo".to_owned(), json!(usage.calls));
+        }
+    }
+}
+
+/// Billing counts halves of read units; a sum of them is rounded up.
+fn whole(units: f64) -> u64 {
+    units.ceil() as u64
+}
+
+/// Answers of an operation that take longer are slow: the objectives of PROTOCOL.md, in milliseconds.
+fn objective_ms(operation: &str) -> u64 {
+    match operation {
+        "publish" => 250,
+        "commit" => 150,
+        "poll" | "read_events" => 300,
+        // Work that nobody waits for has its own alarms.
+        "compact_partitions" | "sweep" => u64::MAX,
+        _ => 500,
+    }
+}
+
+#[derive(Clone)]
+struct Notes(Arc<Mutex<Map<String, Value>>>);
+
+tokio::task_local! {
+    static NOTES: Notes;
+}
+
+/// Adds a property to the line of the invocation that this is a part of. Never a client's secret or data.
+pub fn note(name: &str, value: impl Into<Value>) {
+    // Outside of an invocation there is no line.
+    NOTES
+        .try_with(|notes| notes.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.into()))
+        .ok();
+}

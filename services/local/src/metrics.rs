@@ -1,0 +1,42 @@
+//! `GET /metrics`: what the process has counted, for Prometheus. Open like `/health`, and no part of the API.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use ledger::{Cause, Clock};
+use platform::telemetry::Prometheus;
+
+const FOLD_PAUSE_MS: u64 = 60_000;
+
+/// The `metrics` facade has one recorder in a process, so servers of one process share their numbers.
+static OF_THIS_PROCESS: Mutex<Option<Prometheus>> = Mutex::new(None);
+
+/// The metrics of this process; the first call begins to record them.
+///
+/// # Errors
+/// When something else records them already.
+pub(crate) fn of_this_process() -> Result<Prometheus, Cause> {
+    let mut known = OF_THIS_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(prometheus) = &*known {
+        return Ok(prometheus.clone());
+    }
+    let prometheus = Prometheus::install()?;
+    *known = Some(prometheus.clone());
+    Ok(prometheus)
+}
+
+/// The route that shows them.
+pub(crate) fn route(prometheus: Prometheus) -> Router {
+    let show = async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render());
+    Router::new().route("/metrics", get(show))
+}
+
+/// Keeps what nobody scrapes from piling up.
+pub(crate) async fn fold(prometheus: Prometheus, clock: Clock) {
+    loop {
+        clock.sleep(FOLD_PAUSE_MS).await;
+        prometheus.fold();
+    }
+}

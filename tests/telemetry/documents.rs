@@ -1,0 +1,111 @@
+//! Whatever is counted, and however much of it: the documents say exactly that, once, within CloudWatch's limits.
+
+use std::collections::BTreeMap;
+
+use metrics::{counter, gauge, histogram};
+use platform::telemetry::EmfRecorder;
+use platform::telemetry::catalogue::{ALL, Dimension, Kind};
+use proptest::prelude::*;
+use serde_json::Value;
+use tests::api::Api;
+
+use crate::told::Told;
+
+/// What was told of each series: its metric, the value of its one label, and the values.
+type Values = BTreeMap<(String, String), Vec<f64>>;
+
+fn told() -> impl Strategy<Value = Vec<(usize, u8, u16)>> {
+    proptest::collection::vec((0..ALL.len(), 0..3_u8, any::<u16>()), 0..700)
+}
+
+/// The label that tells the series of a metric apart here; the service and the operation are the invocation's.
+fn label(dimensions: &[&[Dimension]]) -> Option<&'static str> {
+    let own = |dimension: &&Dimension| !matches!(dimension, Dimension::Service | Dimension::Operation);
+    dimensions.iter().copied().flatten().find(own).map(|dimension| dimension.as_str())
+}
+
+/// Tells the facade, and notes what must come out.
+fn tell(what: &[(usize, u8, u16)]) -> Values {
+    let mut expected = Values::new();
+    for &(index, group, value) in what {
+        let metric = &ALL[index];
+        let labels: Vec<(&str, String)> =
+            label(metric.dimensions).map(|name| (name, format!("group {group}"))).into_iter().collect();
+        let series = (metric.name.to_owned(), labels.first().map(|(_, value)| value.clone()).unwrap_or_default());
+        let values = expected.entry(series).or_default();
+        match metric.kind {
+            Kind::Counter => {
+                counter!(metric.name, &labels).increment(value.into());
+                *values = vec![values.first().copied().unwrap_or_default() + f64::from(value)];
+            }
+            Kind::Gauge => {
+                gauge!(metric.name, &labels).set(f64::from(value));
+                *values = vec![value.into()];
+            }
+            Kind::Histogram => {
+                histogram!(metric.name, &labels).record(f64::from(value) / 4.0);
+                values.push(f64::from(value) / 4.0);
+            }
+        }
+    }
+    expected
+}
+
+/// What some documents say.
+fn said(documents: &[Value]) -> Values {
+    let mut said = Values::new();
+    for document in documents {
+        for metric in document["_aws"]["CloudWatchMetrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|directive| directive["Metrics"].as_array().unwrap())
+        {
+            let name = metric["Name"].as_str().unwrap();
+            let metric = ALL.iter().find(|known| known.name == name).expect("a metric of the catalogue");
+            let group = label(metric.dimensions).map(|label| document[label].as_str().unwrap().to_owned());
+            let values = match &document[name] {
+                Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
+                value => vec![value.as_f64().unwrap()],
+            };
+            said.entry((name.to_owned(), group.unwrap_or_default())).or_default().extend::<Vec<f64>>(values);
+        }
+    }
+    said
+}
+
+/// What the wrapper counts itself in each invocation.
+const OF_EACH_INVOCATION: [&str; 2] = ["Requests", "Latency"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn documents_say_what_was_told_and_say_it_once(first in told(), second in told()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let recorder = EmfRecorder::default();
+            let told = Told::by("keeper", &recorder);
+            let api = Api::telling(told.telemetry.clone()).await;
+            let ledger = &api.app().ledger;
+            told.telemetry.event(ledger, "sweep", "cold", async { Ok(()) }).await.unwrap();
+            told.written.take();
+            for what in [&first, &second] {
+                let mut expected = Values::new();
+                let work = async {
+                    expected = tell(what);
+                    Ok(())
+                };
+                told.telemetry.event(ledger, "sweep", "id", work).await.unwrap();
+                let documents = told.written.documents();
+                // One line has the properties; the further ones only numbers.
+                assert_eq!(documents.iter().filter(|document| document["request_id"] == "id").count(), 1);
+                let mut said = said(&documents);
+                for name in OF_EACH_INVOCATION {
+                    said.remove(&(name.to_owned(), String::new()));
+                    expected.remove(&(name.to_owned(), String::new()));
+                }
+                assert_eq!(said, expected);
+            }
+        });
+    }
+}

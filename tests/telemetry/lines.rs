@@ -1,0 +1,102 @@
+//! One line for each invocation: access log, numbers, and what the store was asked.
+
+use platform::telemetry::EmfRecorder;
+use serde_json::{Value, json};
+use tests::api::Api;
+
+use crate::told::Told;
+
+/// A line of a request costs money at every request.
+const MOST_BYTES: usize = 1_024;
+
+#[tokio::test]
+async fn each_request_is_told_in_one_line() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("publish", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders", "compaction": true })).await.ok(201);
+    let [created] = told.written.documents().try_into().expect("one line");
+    assert_eq!((&created["operation"], &created["cold_start"]), (&json!("create_stream"), &json!(true)));
+
+    let body = json!({ "key": "a", "type": "order.created", "data": { "total": 12 } });
+    let answer = api.post("/streams/orders/events", body.clone()).await;
+    let _ = answer.ok(201);
+    let [line] = told.written.documents().try_into().expect("one line");
+    assert!(line.to_string().len() < MOST_BYTES, "{} bytes: {line}", line.to_string().len());
+    let told_of = |line: &Value| ["service", "operation", "stream"].map(|name| line[name].clone());
+    assert_eq!(told_of(&line), ["publish", "publish", "orders"].map(Value::from));
+    assert_eq!(line["status"], 201);
+    assert_eq!(line["request_id"], answer.header("x-request-id"));
+    assert_eq!(line["cold_start"], Value::Null);
+    let counted = ["Requests", "EventsPublished", "BytesPublished", "ConsumedWriteUnits", "SlotConflicts", "Faults"];
+    // A number that nobody told is absent; a record batch and the mark of a used partition are written in a transaction.
+    assert_eq!(
+        counted.map(|name| line[name].clone()),
+        [json!(1), json!(1), line["BytesPublished"].clone(), json!(4), Value::Null, Value::Null]
+    );
+    assert!(line["BytesPublished"].as_u64().is_some_and(|bytes| (300..400).contains(&bytes)));
+    assert_eq!(line["dynamo"]["TransactWriteItems"], 1);
+    assert_eq!(
+        line["DynamoCalls"].as_u64(),
+        line["dynamo"].as_object().map(|calls| calls.values().filter_map(Value::as_u64).sum())
+    );
+
+    let _ = api.post("/streams/orders/events", body).await.ok(201);
+    let again = &told.written.documents()[0];
+    assert_eq!((&again["dynamo"]["PutItem"], &again["ConsumedWriteUnits"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn refusals_are_told_with_their_code() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("poll", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let _ = api.get("/streams/orders/events").await.problem(404, "stream_not_found");
+    let _ = api.get("/no/such/route").await.problem(404, "route_not_found");
+    let _ = api.with_key(None).get("/streams").await.problem(401, "unauthenticated");
+    let lines = told.written.documents();
+    let codes: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (line["operation"].as_str().unwrap(), line["code"].as_str().unwrap(), line["ClientErrors"].as_u64())
+        })
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            ("read_events", "stream_not_found", Some(1)),
+            ("unknown", "route_not_found", Some(1)),
+            ("list_streams", "unauthenticated", Some(1)),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn waiting_for_events_is_not_slowness() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("poll", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
+    told.written.take();
+    // Whoever sleeps moves the clock.
+    let page = api.get("/streams/orders/events?wait=20").await;
+    let _ = page.ok(200);
+    let [line] = told.written.documents().try_into().expect("one line");
+    let numbers = ["duration_ms", "waited_ms", "Latency", "SlowRequests", "EmptyPolls"].map(|name| line[name].as_u64());
+    assert_eq!(numbers, [Some(20_000), Some(20_000), Some(0), None, Some(1)]);
+}
+
+#[tokio::test]
+async fn an_event_is_told_like_a_request() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("keeper", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let ledger = &api.app().ledger;
+    told.telemetry.event(ledger, "sweep", "an id", ledger.sweep()).await.expect("it sweeps");
+    let failing = async { Err(ledger::Error::Contention) };
+    told.telemetry.event(ledger, "sweep", "another id", failing).await.expect_err("it fails");
+    let lines = told.written.documents();
+    let faults: Vec<_> =
+        lines.iter().map(|line| (line["request_id"].as_str().unwrap(), line["Faults"].as_u64())).collect();
+    assert_eq!(faults, [("an id", None), ("another id", Some(1))]);
+}

@@ -1,0 +1,9 @@
+//! What the services tell of themselves: the one line of each invocation, the numbers in it, the catalogue that both are
+//! held against, and what must never be told.
+
+mod catalogue;
+mod documents;
+mod lines;
+mod prometheus;
+mod secrets;
+mod told;

@@ -1,0 +1,119 @@
+//! What is never told: credentials, and whatever is a client's: keys of events, data, headers, cursors, queries.
+
+use embedded::{Fault, FaultKind};
+use platform::telemetry::{self, EmfRecorder, Format};
+use serde_json::{Value, json};
+use tests::api::Api;
+
+use crate::told::{Told, Written};
+
+/// In every place where a client can write something.
+const CANARY: &str = "canary-7f3a";
+
+/// Does everything that can be done with a stream, rightly and wrongly, and answers the cursors that were given out.
+async fn sing(api: &Api) -> Vec<String> {
+    let mut cursors = Vec::new();
+    let mut keep = |answer: Value| cursors.extend(answer["cursor"].as_str().map(str::to_owned));
+    let event = json!({
+        "id": format!("id-{CANARY}"), "key": format!("key-{CANARY}"), "type": format!("type.{CANARY}"),
+        "headers": { "trace": CANARY }, "data": { CANARY: CANARY }
+    });
+    let _ = api.post("/streams", json!({ "stream_id": "orders", "compaction": true })).await.ok(201);
+    let _ = api.post("/streams/orders/events", event.clone()).await.ok(201);
+    let _ = api
+        .request("POST", "/streams/orders/events")
+        .header("idempotency-key", CANARY)
+        .json(event.to_string())
+        .send()
+        .await
+        .ok(201);
+    let _ = api
+        .request("POST", "/streams/orders/events")
+        .header("if-match", format!("\"{CANARY}\""))
+        .json(event.to_string())
+        .send()
+        .await
+        .problem(400, "invalid_header");
+    let _ = api
+        .post("/streams/orders/events", json!({ "type": CANARY, CANARY: CANARY }))
+        .await
+        .problem(422, "validation_failed");
+    let _ = api
+        .post("/streams/orders/subscriptions", json!({ "subscription_id": "billing", "start_from": "earliest" }))
+        .await
+        .ok(201);
+    let page = api.get("/streams/orders/subscriptions/billing/poll").await.ok(200);
+    let _ = api.post("/streams/orders/subscriptions/billing/commit", json!({ "cursor": page["cursor"] })).await.ok(200);
+    let _ = api
+        .post("/streams/orders/subscriptions/billing/commit", json!({ "cursor": CANARY }))
+        .await
+        .problem(400, "invalid_cursor");
+    keep(page);
+    keep(api.get("/streams/orders/events?from=earliest").await.ok(200));
+    let _ = api.get(format!("/streams/orders/events?from={CANARY}")).await.problem(400, "invalid_query");
+    let _ = api.get(format!("/streams/orders/events?{CANARY}=1")).await.problem(400, "invalid_query");
+    let _ = api.get(format!("/streams/orders/compacted/key-{CANARY}")).await.problem(404, "key_not_found");
+    let _ = api.get(format!("/{CANARY}")).await.problem(404, "route_not_found");
+    let stranger = api.with_key(Some(format!("elk_test_{CANARY}")));
+    let _ = stranger.get("/streams").await.problem(401, "unauthenticated");
+    let _ = stranger.get(format!("/streams?api_key={CANARY}")).await.problem(400, "credential_in_url");
+    cursors
+}
+
+#[tokio::test]
+async fn nothing_of_a_client_is_ever_told() {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let levels = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,embedded=trace";
+    let subscriber = telemetry::subscriber(Format::Json, levels, move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let recorder = EmfRecorder::default();
+    let told = Told::by("everything", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let key = api.key().expect("a key").to_owned();
+    let cursors = sing(&api).await;
+    api.app().compact("orders").await;
+    // A fault of ours tells its causes.
+    api.app().engine().inject(Fault::on("Query", FaultKind::Throttle, 20));
+    let _ = api.get("/streams/orders/events").await.problem(503, "unavailable");
+
+    let all = logged.take() + &told.written.take();
+    assert!(all.contains("\"operation\":\"publish\"") && all.contains("a request failed"), "it was listened to: {all}");
+    assert!(!cursors.is_empty() && cursors.iter().all(|cursor| cursor.len() > 20));
+    for secret in cursors.iter().map(String::as_str).chain([CANARY, &key, "elk_test_"]) {
+        let place = all.lines().find(|line| line.contains(secret));
+        assert_eq!(place, None, "{secret} was told");
+    }
+}
+
+#[tokio::test]
+async fn one_invocation_in_many_tells_its_details() {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let api = Api::in_process().await;
+    let ledger = &api.app().ledger;
+    let teller = telemetry::Telemetry::log("keeper");
+    // Eight hexadecimal digits that are a multiple of the rate, and others.
+    let sampled = format!("{:08x}", telemetry::SAMPLED_IN * 7);
+    for id in [sampled.as_str(), "00000001"] {
+        let work = async {
+            tracing::debug!(target: "ledger", "a detail");
+            tracing::debug!(target: "aws_smithy_runtime", "a detail of others");
+            Ok(())
+        };
+        teller.event(ledger, "sweep", id, work).await.expect("it works");
+    }
+    let details: Vec<Value> = logged
+        .take()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
+        .filter(|line| line["message"].as_str().is_some_and(|message| message.starts_with("a detail")))
+        .collect();
+    assert_eq!(details.len(), 1, "{details:?}");
+    let always = ["timestamp", "level", "target"].map(|name| details[0][name].is_string());
+    assert_eq!(always, [true; 3]);
+    let span = &details[0]["span"];
+    assert_eq!((&span["service"], &span["request_id"]), (&json!("keeper"), &json!(sampled)));
+}
