@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use platform::telemetry::catalogue::{ALL, Dimension, Metric};
+use platform::telemetry::prometheus_name;
 
 /// Each series costs as much as hundreds of thousands of requests.
 const MOST_SERIES: usize = 500;
@@ -107,4 +108,23 @@ fn platform_operations() -> usize {
     let events = ["compact_partitions", "sweep"].len();
     let asked = ["admin", "publish", "poll"].len();
     local::app::routes().endpoints().count() + events + asked
+}
+
+/// The catalogue for people, beside the code that it is of. `UPDATE_EXPECT=1` writes it.
+#[test]
+fn the_document_lists_every_metric() {
+    let mut text = String::from(
+        "# Metrics\n\n\
+         Written from `src/telemetry/catalogue.rs` by a test; `UPDATE_EXPECT=1 cargo test --workspace --test telemetry` writes it\n\
+         again. In CloudWatch they are in the namespace `EventLedger/<environment>`, in Prometheus they have the second name.\n\n\
+         | CloudWatch | Prometheus | unit | by | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for metric in ALL {
+        let set = |set: &&[Dimension]| set.iter().map(|dimension| dimension.as_str()).collect::<Vec<_>>().join(" and ");
+        let by: Vec<String> = metric.dimensions.iter().map(set).collect();
+        let (name, prometheus, unit) = (metric.name, prometheus_name(metric), metric.unit.as_str());
+        let line = format!("| {name} | `{prometheus}` | {unit} | {} | {} |\n", by.join("; "), metric.meaning);
+        text.push_str(&line);
+    }
+    expect_test::expect_file!["../../platform/METRICS.md"].assert_eq(&text);
 }
