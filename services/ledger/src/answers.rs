@@ -286,3 +286,29 @@ pub enum ApiKeyState {
     /// It never can again.
     Revoked,
 }
+
+/// A request for tokens of a quota that many processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRequest<'a> {
+    /// Whose quota.
+    pub key_id: &'a str,
+    /// Which of its quotas.
+    pub quota: &'a str,
+    /// The number of the window in which the tokens can be used.
+    pub window: u64,
+    /// How many tokens are asked for.
+    pub tokens: u64,
+    /// How many tokens the window has in all.
+    pub capacity: u64,
+    /// When nobody can be interested in the window any more.
+    pub forgotten_at: Timestamp,
+}
+
+/// The answer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Whether the tokens were given, all of them.
+    pub granted: bool,
+    /// How many tokens of the window are leased, to anyone, these included.
+    pub leased: u64,
+}

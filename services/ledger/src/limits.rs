@@ -97,6 +97,8 @@ pub const OPERATION_MS: u64 = 8_000;
 pub const NOTE_MS: u64 = 500;
 /// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
 pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
+/// The windows that the quotas of API keys are counted in, in milliseconds.
+pub const QUOTA_WINDOW_MS: u64 = 10_000;
 /// Commits that a subscription remembers.
 pub const REMEMBERED_COMMITS: usize = 10;
 
