@@ -6,6 +6,8 @@
 use ledger::{ApiKey, ApiKeyState, Randomness, Timestamp};
 use sha2::{Digest, Sha256};
 
+use crate::access::Tier;
+
 const ID_CHARACTERS: usize = 12;
 const SECRET_CHARACTERS: usize = 43;
 const CHECKSUM_CHARACTERS: usize = 6;
@@ -64,6 +66,7 @@ impl Token {
             created_at,
             not_before: None,
             expires_at: None,
+            tier: Tier::default().as_str().to_owned(),
         }
     }
 

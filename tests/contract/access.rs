@@ -1,7 +1,5 @@
 //! A: API keys, and how much they may ask.
 
-use std::num::NonZeroU32;
-
 use ledger::ApiKeyState;
 use platform::access::Quotas;
 use platform::api_key::Token;
@@ -128,26 +126,6 @@ async fn a9_an_idempotency_key_belongs_to_the_api_key_that_used_it() {
         assert_eq!(request.send().await.ok(201)["replayed"], false);
     }
     assert_eq!(stream.log(10).await.len(), 2);
-}
-
-#[tokio::test]
-async fn a10_a_flood_has_no_effect_and_spends_nobody_elses_allowance() {
-    let small = NonZeroU32::new(20).expect("not zero");
-    let quotas = Quotas { requests_per_second: small, burst: small, ..Quotas::default() };
-    let api = Api::with_quotas(quotas).await;
-    let stream = Stream::create(&api, "a10").await;
-    let flooding = stream.seen_by(&api.with_scopes(&["publish:*"]).await);
-    let event = || json!({ "type": "a", "data": 1 });
-    for _ in 0..20 {
-        let _ = flooding.post("/events", event()).await.ok(201);
-    }
-    // The clock stands still, so nothing is given back.
-    for _ in 0..200 {
-        flooding.post("/events", event()).await.problem(429, "rate_limited");
-    }
-    assert_eq!(stream.partitions().await[0]["tail"], 20, "a refused request has no effect");
-    api.app().clock.advance(1_000);
-    let _ = flooding.post("/events", event()).await.ok(201);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_revocation_knows_its_own_success_and_is_final() {
     world.ledger.create_api_key(&key).await.expect("a key");
     let revoke = async |ledger: &Ledger| ledger.change_api_key_state(&key.id, ApiKeyState::Revoked).await;
     // Its reply is lost, and then it cannot look.
-    world.engine.inject(Fault::on("PutItem", FaultKind::LostReplyAfter, 1));
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::LostReplyAfter, 1));
     world.engine.set_fate(InOrder::of("GetItem", [Decision::Proceed]));
     let error = revoke(&world.ledger).await;
     assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
@@ -81,7 +81,7 @@ async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
         async move { ledger.change_api_key_state(&id, state).await }
     };
     // The grace was decided on before the key was revoked; its first attempt to write fails without effect.
-    world.engine.inject(Fault::on("PutItem", FaultKind::ConnectionReset, 1));
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::ConnectionReset, 1));
     let grace = change(&world.ledger, ApiKeyState::Grace);
     let (_, revoked) = tokio::join!(grace, change(&other, ApiKeyState::Revoked));
     assert_eq!(revoked.expect("a revoked key").state, ApiKeyState::Revoked);

@@ -59,6 +59,12 @@ impl Api {
         self.app.is_some()
     }
 
+    /// The same API, answered by other routers.
+    #[must_use]
+    pub fn answered_by(&self, router: axum::Router) -> Self {
+        Self { transport: Transport::InProcess(router), ..self.clone() }
+    }
+
     /// The same API for the holder of another key, or of none.
     #[must_use]
     pub fn with_key(&self, key: Option<String>) -> Self {

@@ -12,6 +12,7 @@ use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
+use super::quotas::Tier;
 use super::scope::Scope;
 use crate::api_key::Token;
 use crate::problem::{Code, Problem, Result};
@@ -116,7 +117,11 @@ fn caller(record: &ApiKey) -> Caller {
     if scopes.len() < record.scopes.len() {
         tracing::warn!(key_id = record.id, "an API key has scopes that cannot be read");
     }
-    Caller::new(record.id.clone(), scopes)
+    let tier = Tier::parse(&record.tier).unwrap_or_else(|| {
+        tracing::warn!(key_id = record.id, "an API key has a tier that is unknown");
+        Tier::default()
+    });
+    Caller::new(record.id.clone(), scopes, tier)
 }
 
 /// Whatever keeps the store from answering, nothing was done.
@@ -164,6 +169,7 @@ mod tests {
             created_at: Timestamp(0),
             not_before: not_before.map(Timestamp),
             expires_at: expires_at.map(Timestamp),
+            tier: String::new(),
         };
         let now = Timestamp(100);
         assert!(is_usable(&key(ApiKeyState::Active, None, None), now));

@@ -273,6 +273,9 @@ pub struct ApiKey {
     pub not_before: Option<Timestamp>,
     /// From then on it cannot be used.
     pub expires_at: Option<Timestamp>,
+    /// How much it may ask; what a name means is decided by `platform`. Stored in an attribute of its own.
+    #[serde(skip)]
+    pub tier: String,
 }
 
 /// Whether a key can be used.

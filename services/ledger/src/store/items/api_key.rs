@@ -1,27 +1,37 @@
 //! API keys. Kept here because the table has one owner; what they allow is decided by `platform`.
 
 use super::super::schema::Key;
-use super::super::{Item, Outcome, Read, Store, Write, packed};
+use super::super::{Attributes, Item, Outcome, Read, Store, Write, packed};
 use crate::answers::ApiKey;
 use crate::error::Result;
 
-/// The attribute with the whole key. `record` would be a reserved word, which no condition can name.
+/// The attribute with most of the key. `record` would be a reserved word, which no condition can name.
 const RECORD: &str = "api_key";
+const TIER: &str = "tier";
 
 impl Store {
     pub(crate) async fn api_key(&self, id: &str) -> Result<Option<ApiKey>> {
-        self.get(Key::Caller(id)).await?.map(|item| item.unpacked(RECORD)).transpose()
+        self.get(Key::Caller(id)).await?.as_ref().map(read).transpose()
     }
 
     /// Stores a key; refused when its id exists.
     pub(crate) async fn put_api_key(&self, key: &ApiKey) -> Result<Outcome> {
-        let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key));
+        let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
         self.settle_one(Write::put(item).when("attribute_not_exists(PK)")).await
     }
 
     /// Writes a key over what is known of it; refused when that changed.
     pub(crate) async fn replace_api_key(&self, known: &ApiKey, changed: &ApiKey) -> Result<Outcome> {
-        let item = Item::new(Key::Caller(&changed.id)).with(RECORD, packed(changed));
-        self.settle_one(Write::put(item).when("api_key = :known").value(":known", packed(known))).await
+        let write = Write::update(Key::Caller(&changed.id), "SET api_key = :changed")
+            .when("api_key = :known")
+            .value(":changed", packed(changed))
+            .value(":known", packed(known));
+        self.settle_one(write).await
     }
+}
+
+fn read(item: &Attributes) -> Result<ApiKey> {
+    let mut key: ApiKey = item.unpacked(RECORD)?;
+    key.tier = item.optional_text(TIER)?.unwrap_or_default().to_owned();
+    Ok(key)
 }
