@@ -6,6 +6,7 @@
 mod caller;
 mod failures;
 mod keys;
+mod known;
 mod meter;
 mod quotas;
 mod scope;

@@ -276,6 +276,9 @@ pub struct ApiKey {
     /// How much it may ask; what a name means is decided by `platform`. Stored in an attribute of its own.
     #[serde(skip)]
     pub tier: String,
+    /// The last hour in which it was used, as far as it was noted. Stored in an attribute of its own.
+    #[serde(skip)]
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// Whether a key can be used.
@@ -284,8 +287,11 @@ pub struct ApiKey {
 pub enum ApiKeyState {
     /// It can.
     Active,
-    /// It can, and has a successor.
-    Grace,
+    /// It can until its grace ends; it has a successor.
+    Grace {
+        /// The end.
+        until: Timestamp,
+    },
     /// It never can again.
     Revoked,
 }

@@ -3,11 +3,14 @@
 use super::super::schema::Key;
 use super::super::{Attributes, Item, Outcome, Read, Store, Write, packed};
 use crate::answers::ApiKey;
+use crate::clock::Timestamp;
 use crate::error::Result;
 
 /// The attribute with most of the key. `record` would be a reserved word, which no condition can name.
 const RECORD: &str = "api_key";
 const TIER: &str = "tier";
+const LAST_USED_AT: &str = "last_used_at";
+const EPOCH: &str = "epoch";
 
 impl Store {
     pub(crate) async fn api_key(&self, id: &str) -> Result<Option<ApiKey>> {
@@ -28,10 +31,31 @@ impl Store {
             .value(":known", packed(known));
         self.settle_one(write).await
     }
+
+    /// Notes when a key was used; refused when as much is known, or there is no such key.
+    pub(crate) async fn note_api_key_use(&self, id: &str, at: Timestamp, deadline: Timestamp) -> Result<Outcome> {
+        let write = Write::update(Key::Caller(id), "SET last_used_at = :at")
+            .when("attribute_exists(PK) AND (attribute_not_exists(last_used_at) OR last_used_at < :at)")
+            .value(":at", at);
+        self.settle(vec![write], deadline).await
+    }
+
+    /// The epoch of all keys; 0 before the first was begun.
+    pub(crate) async fn api_keys_epoch(&self) -> Result<u64> {
+        let item = self.get(Key::CallersEpoch).await?;
+        Ok(item.map_or(Ok(None), |item| item.optional_number(EPOCH))?.unwrap_or_default())
+    }
+
+    /// Begins another epoch. Two for one do no harm.
+    pub(crate) async fn begin_api_keys_epoch(&self) -> Result<Outcome> {
+        let write = Write::update(Key::CallersEpoch, "ADD epoch :one").value(":one", 1_u64);
+        self.settle_one(write).await
+    }
 }
 
 fn read(item: &Attributes) -> Result<ApiKey> {
     let mut key: ApiKey = item.unpacked(RECORD)?;
     key.tier = item.optional_text(TIER)?.unwrap_or_default().to_owned();
+    key.last_used_at = item.optional_number(LAST_USED_AT)?.map(Timestamp);
     Ok(key)
 }
