@@ -59,3 +59,42 @@ fn read(item: &Attributes) -> Result<ApiKey> {
     key.last_used_at = item.optional_number(LAST_USED_AT)?.map(Timestamp);
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers::ApiKeyState;
+
+    fn key(state: ApiKeyState) -> ApiKey {
+        ApiKey {
+            id: "i".to_owned(),
+            secret_hash: [7; 32],
+            client: "c".to_owned(),
+            scopes: vec!["s".to_owned()],
+            state,
+            created_at: Timestamp(1),
+            not_before: None,
+            expires_at: Some(Timestamp(2)),
+            tier: String::new(),
+            last_used_at: None,
+        }
+    }
+
+    #[test]
+    fn the_layout_of_a_record_is_frozen() {
+        let bytes = |state: &[u8]| [&[1, b'i'], &[7; 32][..], &[1, b'c', 1, 1, b's'], state, &[1, 0, 1, 2]].concat();
+        assert_eq!(packed(&key(ApiKeyState::Active)), bytes(&[0]));
+        assert_eq!(packed(&key(ApiKeyState::Grace { until: Timestamp(9) })), bytes(&[1, 9]));
+        assert_eq!(packed(&key(ApiKeyState::Revoked)), bytes(&[2]));
+    }
+
+    #[test]
+    fn a_record_from_before_keys_had_tiers_and_hours_reads() {
+        let old = key(ApiKeyState::Active);
+        let item = Item::new(Key::Caller("i")).with(RECORD, packed(&old));
+        assert_eq!(read(&item.clone().into_attributes()).unwrap(), old);
+        let new = item.with(TIER, "large").with(LAST_USED_AT, Timestamp(5)).into_attributes();
+        let expected = ApiKey { tier: "large".to_owned(), last_used_at: Some(Timestamp(5)), ..old };
+        assert_eq!(read(&new).unwrap(), expected);
+    }
+}
