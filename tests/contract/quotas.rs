@@ -79,6 +79,16 @@ async fn a12_every_answer_to_a_key_says_how_its_quotas_stand() {
 }
 
 #[tokio::test]
+async fn a12_a_key_has_the_quotas_of_its_tier() {
+    let api = Api::in_process().await;
+    for (tier, quota) in [("small", 1_000), ("standard", 50_000), ("large", 200_000), ("galactic", 50_000)] {
+        let key = api.app().key(&["poll:*"], |key| key.tier = tier.to_owned()).await;
+        let answer = api.with_key(Some(key)).get("/streams").await;
+        assert_eq!(field(&answer, "ratelimit-policy"), [one("requests", [("q", quota), ("w", 10)])], "{tier}");
+    }
+}
+
+#[tokio::test]
 async fn a13_a_publish_is_counted_by_its_events_and_refused_as_a_whole() {
     let api = Api::with_quotas(Quotas::uniform(PLENTY, Allowance::new(100, 1_000))).await;
     let stream = Stream::create(&api, "a13").await;
