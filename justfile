@@ -91,6 +91,10 @@ check-emulator:
     [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
     tests/emulator/check "$venv/bin/python"
 
+# how long an unknown id and a wrong secret take to be refused, and whether that tells them apart
+key-timing *arguments:
+    cargo run --quiet --release --package tests --example key-timing -- {{ arguments }}
+
 # one seed of the simulation again, with what was wrong; --story tells everything that happened
 sim seed *arguments:
     cargo test --quiet --workspace --test simulation -- seed {{ seed }} {{ arguments }}

@@ -135,7 +135,8 @@ mod tests {
     async fn idempotency_depends_on_the_key_its_owner_the_body_and_the_condition() {
         let one = conditions(&[("idempotency-key", b"k")]).await.unwrap();
         let both = conditions(&[("idempotency-key", b"k"), ("if-match", b"\"1\"")]).await.unwrap();
-        let (alice, bob) = (Caller::new("alice", Vec::new()), Caller::new("bob", Vec::new()));
+        let caller = |name| Caller::new(name, Vec::new(), crate::access::Tier::default());
+        let (alice, bob) = (caller("alice"), caller("bob"));
         let base = one.idempotency(&alice, b"{}").unwrap();
         assert_eq!(one.idempotency(&alice, b"{}"), Some(base));
         assert_ne!(one.idempotency(&bob, b"{}").unwrap().key, base.key);

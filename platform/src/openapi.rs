@@ -19,11 +19,15 @@ const SCHEMAS: &str = "/components/schemas";
 const HEADERS: [(&str, &str); 5] = [
     (REQUEST_ID, "Names this request."),
     ("Retry-After", "Seconds after which repeating the request is worth it."),
-    ("RateLimit", "What is left of the quota."),
-    ("RateLimit-Policy", "The quota."),
+    (
+        "RateLimit",
+        "For each quota that the request was counted in: what is left of it, and the seconds until there is more.",
+    ),
+    ("RateLimit-Policy", "Each of these quotas, and the seconds of its window."),
     ("WWW-Authenticate", "How to authenticate."),
 ];
 const REQUEST_ID: &str = "x-request-id";
+const QUOTAS: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 
 /// Renders the document.
 #[must_use]
@@ -146,16 +150,32 @@ fn parameters(endpoint: &Endpoint, generators: &mut Generators) -> Vec<Value> {
 fn responses(endpoint: &Endpoint, generators: &mut Generators) -> Map<String, Value> {
     let mut responses = Map::new();
     for answer in &endpoint.answers {
-        responses.insert(answer.status.to_string(), success(answer, generators));
+        let mut response = success(answer, generators);
+        declare_quotas(endpoint, &mut response);
+        responses.insert(answer.status.to_string(), response);
     }
     let mut by_status: BTreeMap<u16, BTreeSet<Code>> = BTreeMap::new();
     for code in common_problems(endpoint).into_iter().chain(endpoint.problems.iter().copied()) {
         by_status.entry(code.status().as_u16()).or_default().insert(code);
     }
     for (status, codes) in by_status {
-        responses.insert(status.to_string(), refusal(&codes));
+        let mut response = refusal(&codes);
+        // Who asks must be known before it is counted.
+        if !codes.contains(&Code::Unauthenticated) {
+            declare_quotas(endpoint, &mut response);
+        }
+        responses.insert(status.to_string(), response);
     }
     responses
+}
+
+/// Whatever is asked with a key is counted.
+fn declare_quotas(endpoint: &Endpoint, response: &mut Value) {
+    if endpoint.requirement != Requirement::Open
+        && let Some(headers) = response["headers"].as_object_mut()
+    {
+        headers.extend(shared_headers(&QUOTAS));
+    }
 }
 
 fn success(answer: &Answer, generators: &mut Generators) -> Value {
@@ -185,9 +205,6 @@ fn refusal(codes: &BTreeSet<Code>) -> Value {
     let mut headers = shared_headers(&[REQUEST_ID]);
     if codes.iter().any(|code| code.retryable()) {
         headers.extend(shared_headers(&["Retry-After"]));
-    }
-    if codes.contains(&Code::RateLimited) {
-        headers.extend(shared_headers(&["RateLimit", "RateLimit-Policy"]));
     }
     if codes.contains(&Code::Unauthenticated) {
         headers.extend(shared_headers(&["WWW-Authenticate"]));

@@ -176,7 +176,10 @@ pub fn seek_to(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn start_word() -> serde_json::Value {
-    serde_json::json!({ "type": "string", "enum": ["earliest", "latest", "compacted"] })
+    serde_json::json!({
+        "type": "string", "enum": ["earliest", "latest", "compacted"],
+        "description": "To say `compacted`, the API key needs the scope `bootstrap` as well."
+    })
 }
 
 fn at_time() -> serde_json::Value {

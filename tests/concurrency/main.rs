@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use platform::access::{Allowance, Quotas};
 use serde_json::{Value, json};
 use tests::oracle::{State, apply, assert_dense, assert_same_places, fold};
 use tests::stream::list;
@@ -111,4 +112,31 @@ async fn read_page(stream: &Stream, state: &mut State, seen: &mut BTreeMap<Strin
     apply(state, seen, &list(&page["events"]));
     stream.commit("reader", &page).await;
     page["caught_up"] == true && page["phase"] == "live"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flood_from_all_sides_gets_one_quota() {
+    let quotas = Quotas::uniform(Allowance::new(160, 1_600), Allowance::new(1_000, 1_000));
+    let api = Api::with_quotas(quotas).await;
+    let key = api.with_scopes(&["poll:*"]).await;
+    let mut asking = Vec::new();
+    for number in 0..4 {
+        let process = key.answered_by(api.app().another_process(quotas, number));
+        asking.extend((0..16).map(|_| {
+            let process = process.clone();
+            tokio::spawn(async move {
+                let mut granted = 0;
+                for _ in 0..50 {
+                    granted += u32::from(process.get("/streams").await.status == 200);
+                }
+                granted
+            })
+        }));
+    }
+    let mut granted = 0;
+    for task in asking {
+        granted += task.await.expect("a task ends well");
+    }
+    // The clock stands still. Each process may grant ten that it has not leased.
+    assert!((1_600..=1_600 + 4 * 10).contains(&granted), "{granted} of 1600");
 }

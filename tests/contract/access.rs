@@ -1,8 +1,10 @@
 //! A: API keys, and how much they may ask.
 
-use std::num::NonZeroU32;
+use std::collections::BTreeMap;
 
-use ledger::ApiKeyState;
+use embedded::{Call, Fault, FaultKind};
+use ledger::{ApiKey, ApiKeyState, Timestamp};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use platform::access::Quotas;
 use platform::api_key::Token;
 use serde_json::{Value, json};
@@ -70,12 +72,142 @@ async fn a6_a_revoked_key_is_refused_within_a_minute() {
     let (app, key) = (api.app(), api.key().expect("a key"));
     let id = Token::parse(key).expect("a well-formed key").id().to_owned();
     let _ = api.get("/streams").await.ok(200);
-    app.ledger.change_api_key_state(&id, ApiKeyState::Grace).await.expect("a key in grace");
+    let until = app.clock.now().plus(10 * MINUTE_MS);
+    app.ledger.change_api_key_state(&id, ApiKeyState::Grace { until }).await.expect("a key in grace");
     app.clock.advance(MINUTE_MS);
     let _ = api.get("/streams").await.ok(200);
     app.ledger.change_api_key_state(&id, ApiKeyState::Revoked).await.expect("a revoked key");
     app.clock.advance(MINUTE_MS);
     api.get("/streams").await.problem(401, "unauthenticated");
+}
+
+/// A process that remembers a key, and the id of the key.
+async fn remembered(api: &Api) -> (Api, String) {
+    let (quotas, key) = (Quotas::default(), api.app().key(&["poll:*"], |_| {}).await);
+    let id = Token::parse(&key).expect("a well-formed key").id().to_owned();
+    let process = api.answered_by(api.app().another_process(quotas, 1)).with_key(Some(key));
+    let _ = process.get("/streams").await.ok(200);
+    (process, id)
+}
+
+#[tokio::test]
+async fn a6_an_urgent_revocation_holds_everywhere_within_five_seconds() {
+    let api = Api::in_process().await;
+    let app = api.app();
+    let ((revoked, id), (urgently, urgent)) = (remembered(&api).await, remembered(&api).await);
+    app.ledger.change_api_key_state(&id, ApiKeyState::Revoked).await.expect("a revoked key");
+    app.clock.advance(5_000);
+    for process in [&revoked, &urgently] {
+        let _ = process.get("/streams").await.ok(200);
+    }
+    app.ledger.revoke_api_key_urgently(&urgent).await.expect("a revoked key");
+    let _ = urgently.get("/streams").await.ok(200);
+    app.clock.advance(4_999);
+    urgently.get("/streams").await.problem(401, "unauthenticated");
+    // All that was remembered is read again.
+    revoked.get("/streams").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a6_nobody_is_let_in_while_nobody_knows_who_was_revoked() {
+    let api = Api::in_process().await;
+    let (process, _) = remembered(&api).await;
+    api.app().clock.advance(5_000);
+    let keys = Some("KEYS".to_owned());
+    api.app().engine().inject(Fault { partition_key_prefix: keys, ..Fault::any(FaultKind::Throttle, 4) });
+    process.get("/streams").await.problem(503, "unavailable");
+    let _ = process.get("/streams").await.ok(200);
+}
+
+#[tokio::test]
+async fn a6_a_key_in_grace_works_until_its_grace_ends() {
+    let api = Api::in_process().await;
+    let app = api.app();
+    let (process, id) = remembered(&api).await;
+    let until = app.clock.now().plus(3 * MINUTE_MS);
+    app.ledger.change_api_key_state(&id, ApiKeyState::Grace { until }).await.expect("a key in grace");
+    for _ in 0..2 {
+        app.clock.advance(MINUTE_MS);
+        let _ = process.get("/streams").await.ok(200);
+    }
+    app.clock.advance(MINUTE_MS - 1);
+    let _ = process.get("/streams").await.ok(200);
+    app.clock.advance(1);
+    process.get("/streams").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a6_the_last_hour_in_which_a_key_worked_is_kept() {
+    const HOUR_MS: u64 = 60 * MINUTE_MS;
+    let api = Api::in_process().await;
+    let (app, engine) = (api.app(), api.app().engine());
+    let (process, id) = remembered(&api).await;
+    let last_used = async || app.ledger.find_api_key(&id).await.expect("a read").expect("a key").last_used_at;
+    let hour = app.clock.now().0 / HOUR_MS * HOUR_MS;
+    assert_eq!(last_used().await, Some(Timestamp(hour)));
+    engine.record();
+    app.clock.advance(hour + HOUR_MS - 1 - app.clock.now().0);
+    let _ = process.get("/streams").await.ok(200);
+    let noted = |calls: Vec<Call>| calls.iter().filter(|call| call.operation == "UpdateItem").count();
+    assert_eq!(noted(engine.take_calls()), 0, "an hour is noted once");
+    app.clock.advance(1);
+    let _ = process.get("/streams").await.ok(200);
+    assert_eq!(last_used().await, Some(Timestamp(hour + HOUR_MS)));
+    // A note that cannot be written costs the client nothing but a little time.
+    app.clock.advance(HOUR_MS);
+    let key = Some("KEY#".to_owned());
+    engine.inject(Fault { partition_key_prefix: key, ..Fault::on("UpdateItem", FaultKind::Throttle, 50) });
+    let _ = process.get("/streams").await.ok(200);
+    assert!(engine.fired() > 0);
+    assert_eq!(last_used().await, Some(Timestamp(hour + HOUR_MS)));
+}
+
+/// What each credential is counted as, which its sender is not told.
+#[test]
+fn why_a_credential_was_not_taken_is_counted() {
+    let recorder = DebuggingRecorder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    metrics::with_local_recorder(&recorder, || runtime.block_on(refuse_and_let_in()));
+    let counted = recorder.snapshotter().snapshot().into_vec().into_iter().filter_map(|(key, _, _, value)| {
+        let label = key.key().labels().next().map_or(String::new(), |label| label.value().to_owned());
+        let DebugValue::Counter(count) = value else { return None };
+        matches!(key.key().name(), "AuthFailures" | "KeyUseDuringGrace").then_some((label, count))
+    });
+    let counted: BTreeMap<String, u64> = counted.collect();
+    let reasons = ["missing", "malformed", "environment", "unknown", "secret"];
+    let times = ["revoked", "grace_over", "too_early", "expired"];
+    // One use of a key in grace, which has no label.
+    let expected = reasons.into_iter().chain(times).chain([""]).map(|reason| (reason.to_owned(), 1));
+    assert_eq!(counted, expected.collect());
+}
+
+async fn refuse_and_let_in() {
+    let api = Api::in_process().await;
+    let (app, now) = (api.app(), api.app().clock.now());
+    let mint = |environment| Token::mint(app.ledger.randomness(), environment).reveal();
+    let good = app.key(&["poll:*"], |_| {}).await;
+    let other_secret = {
+        let (id, other) = (Token::parse(&good).expect("a key").id().to_owned(), mint("test"));
+        let secret = other.split('_').nth(3).expect("a secret")[..43].to_owned();
+        Token::assemble("test", &id, &secret).reveal()
+    };
+    let special = async |change: &dyn Fn(&mut ApiKey)| app.key(&["poll:*"], |key| change(key)).await;
+    let grace = |until| move |key: &mut ApiKey| key.state = ApiKeyState::Grace { until };
+    let refused = [
+        None,
+        Some(good.replacen("elk", "elf", 1)),
+        Some(mint("prod")),
+        Some(mint("test")),
+        Some(other_secret),
+        Some(special(&|key| key.state = ApiKeyState::Revoked).await),
+        Some(special(&grace(now)).await),
+        Some(special(&|key| key.not_before = Some(now.plus(1))).await),
+        Some(special(&|key| key.expires_at = Some(now)).await),
+    ];
+    for key in refused {
+        api.with_key(key).get("/streams").await.problem(401, "unauthenticated");
+    }
+    let _ = api.with_key(Some(special(&grace(now.plus(1))).await)).get("/streams").await.ok(200);
 }
 
 #[tokio::test]
@@ -128,26 +260,6 @@ async fn a9_an_idempotency_key_belongs_to_the_api_key_that_used_it() {
         assert_eq!(request.send().await.ok(201)["replayed"], false);
     }
     assert_eq!(stream.log(10).await.len(), 2);
-}
-
-#[tokio::test]
-async fn a10_a_flood_has_no_effect_and_spends_nobody_elses_allowance() {
-    let small = NonZeroU32::new(20).expect("not zero");
-    let quotas = Quotas { requests_per_second: small, burst: small, ..Quotas::default() };
-    let api = Api::with_quotas(quotas).await;
-    let stream = Stream::create(&api, "a10").await;
-    let flooding = stream.seen_by(&api.with_scopes(&["publish:*"]).await);
-    let event = || json!({ "type": "a", "data": 1 });
-    for _ in 0..20 {
-        let _ = flooding.post("/events", event()).await.ok(201);
-    }
-    // The clock stands still, so nothing is given back.
-    for _ in 0..200 {
-        flooding.post("/events", event()).await.problem(429, "rate_limited");
-    }
-    assert_eq!(stream.partitions().await[0]["tail"], 20, "a refused request has no effect");
-    api.app().clock.advance(1_000);
-    let _ = flooding.post("/events", event()).await.ok(201);
 }
 
 #[tokio::test]

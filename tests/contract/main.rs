@@ -13,6 +13,7 @@ mod expiry;
 mod life;
 mod outcomes;
 mod publish;
+mod quotas;
 mod read;
 mod scopes;
 mod state;

@@ -101,3 +101,18 @@ fn without_id(mut problem: Value) -> Value {
     problem["request_id"] = Value::Null;
     problem
 }
+
+#[tokio::test]
+async fn a15_a_bootstrap_needs_a_scope_of_its_own() {
+    let api = Api::in_process().await;
+    let stream = furnished(&api, 3000).await;
+    let start = serde_json::json!({ "subscription_id": "state", "start_from": "compacted" });
+    let seek = serde_json::json!({ "to": "compacted" });
+    let without = stream.seen_by(&api.with_scopes(&["sub.admin:*", "poll:*", "bootstrap:*:other"]).await);
+    without.post("/subscriptions", start.clone()).await.problem(403, "insufficient_scope");
+    without.post("/subscriptions/reader/seek", seek.clone()).await.problem(403, "insufficient_scope");
+    let _ = without.post("/subscriptions/reader/seek", serde_json::json!({ "to": "earliest" })).await.ok(200);
+    let with = stream.seen_by(&api.with_scopes(&["sub.admin:*", "bootstrap:*"]).await);
+    let _ = with.post("/subscriptions", start).await.ok(201);
+    let _ = with.post("/subscriptions/reader/seek", seek).await.ok(200);
+}

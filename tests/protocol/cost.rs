@@ -1,7 +1,8 @@
 //! What each operation costs in DynamoDB units, as the store reports it: the bill is part of the protocol.
 
 use embedded::Call;
-use ledger::StartFrom;
+use ledger::{Lease, LeaseRequest, StartFrom};
+use platform::api_key::Token;
 
 use crate::world::{World, event, once, page, publish, request, subscription};
 
@@ -108,6 +109,39 @@ async fn an_idempotent_publish_costs_a_transaction() {
     let (_, write) = units(&world.engine.take_calls());
     // DynamoDB bills each item of a transaction twice: the record batch and the receipt.
     assert_eq!(write, 4.0);
+}
+
+#[tokio::test]
+async fn a_lease_costs_one_write_unit_and_expires() {
+    let world = World::new().await;
+    let forgotten_at = world.clock.now().plus(crate::world::HOUR_MS);
+    let request = LeaseRequest { key_id: "key", quota: "events", window: 7, tokens: 60, capacity: 100, forgotten_at };
+    world.engine.record();
+    let lease = world.ledger.lease(&request).await.expect("an answer");
+    assert_eq!((lease, units(&world.engine.take_calls())), (Lease { granted: true, leased: 60 }, (0.0, 1.0)));
+    let refused = Lease { granted: false, leased: 60 };
+    assert_eq!(world.ledger.lease(&request).await.expect("an answer"), refused);
+    let rest = LeaseRequest { tokens: 40, ..request };
+    assert_eq!(world.ledger.lease(&rest).await.expect("an answer"), Lease { granted: true, leased: 100 });
+    let whole = LeaseRequest { window: 8, tokens: 101, ..request };
+    assert_eq!(world.ledger.lease(&whole).await.expect("an answer"), Lease { granted: false, leased: 0 });
+    world.clock.advance(2 * crate::world::HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 1);
+}
+
+#[tokio::test]
+async fn noting_the_use_of_a_key_costs_one_write_unit() {
+    let world = World::new().await;
+    let key = Token::mint(world.ledger.randomness(), "test").record("a team", &["poll:*"], world.clock.now());
+    world.ledger.create_api_key(&key).await.expect("a key");
+    world.engine.record();
+    world.ledger.note_api_key_use(&key.id).await;
+    assert_eq!(units(&world.engine.take_calls()), (0.0, 1.0));
+    world.ledger.api_keys_epoch().await.expect("a read");
+    world.ledger.find_api_key(&key.id).await.expect("a read");
+    let calls = world.engine.take_calls();
+    // DynamoDB bills the look at an absent item too; the embedded engine may not.
+    assert!(units(&calls).0 <= 2.0 && calls.len() == 2, "{calls:?}");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_revocation_knows_its_own_success_and_is_final() {
     world.ledger.create_api_key(&key).await.expect("a key");
     let revoke = async |ledger: &Ledger| ledger.change_api_key_state(&key.id, ApiKeyState::Revoked).await;
     // Its reply is lost, and then it cannot look.
-    world.engine.inject(Fault::on("PutItem", FaultKind::LostReplyAfter, 1));
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::LostReplyAfter, 1));
     world.engine.set_fate(InOrder::of("GetItem", [Decision::Proceed]));
     let error = revoke(&world.ledger).await;
     assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
@@ -71,6 +71,36 @@ async fn a_revocation_knows_its_own_success_and_is_final() {
 }
 
 #[tokio::test]
+async fn an_urgent_revocation_that_told_nobody_says_that_it_may_have_happened() {
+    let world = World::new().await;
+    let key = api_key(&world);
+    world.ledger.create_api_key(&key).await.expect("a key");
+    assert_eq!(world.ledger.api_keys_epoch().await.expect("a read"), 0);
+    world.engine.set_fate(InOrder::of("UpdateItem", [Decision::Proceed]));
+    let error = world.ledger.revoke_api_key_urgently(&key.id).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    world.engine.set_fate(InOrder::of("none", []));
+    let revoked = world.ledger.revoke_api_key_urgently(&key.id).await.expect("the same again");
+    assert_eq!((revoked.state, world.ledger.api_keys_epoch().await.expect("a read")), (ApiKeyState::Revoked, 1));
+}
+
+#[tokio::test]
+async fn a_use_is_noted_beside_whatever_else_changes() {
+    let world = World::new().await;
+    let key = api_key(&world);
+    // Nobody makes a key by using it.
+    world.ledger.note_api_key_use(&key.id).await;
+    assert_eq!(world.ledger.find_api_key(&key.id).await.expect("a read"), None);
+    world.ledger.create_api_key(&key).await.expect("a key");
+    world.ledger.note_api_key_use(&key.id).await;
+    world.ledger.create_api_key(&key).await.expect("the very same key again is harmless");
+    world.ledger.change_api_key_state(&key.id, ApiKeyState::Revoked).await.expect("a revoked key");
+    let found = world.ledger.find_api_key(&key.id).await.expect("a read").expect("a key");
+    let used = Some(ledger::Timestamp(world.clock.now().0 / 3_600_000 * 3_600_000));
+    assert_eq!(found, ApiKey { state: ApiKeyState::Revoked, last_used_at: used, ..key });
+}
+
+#[tokio::test]
 async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
     let world = World::new().await;
     let key = api_key(&world);
@@ -81,8 +111,8 @@ async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
         async move { ledger.change_api_key_state(&id, state).await }
     };
     // The grace was decided on before the key was revoked; its first attempt to write fails without effect.
-    world.engine.inject(Fault::on("PutItem", FaultKind::ConnectionReset, 1));
-    let grace = change(&world.ledger, ApiKeyState::Grace);
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::ConnectionReset, 1));
+    let grace = change(&world.ledger, ApiKeyState::Grace { until: world.clock.now().plus(60_000) });
     let (_, revoked) = tokio::join!(grace, change(&other, ApiKeyState::Revoked));
     assert_eq!(revoked.expect("a revoked key").state, ApiKeyState::Revoked);
     let found = world.ledger.find_api_key(&key.id).await.expect("a read").expect("a key");

@@ -2,14 +2,13 @@
 //! on one thread with paused time, and everything that is decided comes from the seed.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use embedded::{CallInfo, Engine};
 use ledger::model::StreamName;
 use ledger::{Clock, Ledger, Settings, Timestamp};
-use platform::access::Quotas;
+use platform::access::{Allowance, Quotas};
 use platform::api_key::Token;
 use tokio::sync::RwLock;
 
@@ -198,9 +197,8 @@ impl Inner {
     }
 
     pub(crate) fn quotas(&self) -> Quotas {
-        let number = |value| NonZeroU32::new(value).expect("not zero");
         if self.swarm.floods {
-            Quotas { requests_per_second: number(5), burst: number(12), ..Quotas::default() }
+            Quotas::uniform(Allowance::new(5, 12), Allowance::new(1_000, 1_000))
         } else {
             Quotas::default()
         }

@@ -40,12 +40,12 @@ impl Api {
 
     /// Everything new in this process, where callers may ask so much.
     pub async fn with_quotas(quotas: Quotas) -> Self {
-        Self::within(App::start(quotas, Telemetry::log("test")).await).await
+        Self::within(App::start(quotas).await).await
     }
 
     /// Everything new in this process, and where it tells what happens.
     pub async fn telling(telemetry: Telemetry) -> Self {
-        Self::within(App::start(Quotas::default(), telemetry).await).await
+        Self::within(App::telling(Quotas::default(), telemetry).await).await
     }
 
     async fn within(app: App) -> Self {
@@ -66,6 +66,12 @@ impl Api {
     #[must_use]
     pub fn in_this_process(&self) -> bool {
         self.app.is_some()
+    }
+
+    /// The same API, answered by other routers.
+    #[must_use]
+    pub fn answered_by(&self, router: axum::Router) -> Self {
+        Self { transport: Transport::InProcess(router), ..self.clone() }
     }
 
     /// The same API for the holder of another key, or of none.

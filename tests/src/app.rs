@@ -5,7 +5,7 @@
 //! table of its own; the server under test, if there is one, is named too. Only this file reads the environment.
 
 use ledger::model::StreamName;
-use ledger::{ApiKey, ApiKeyState, Clock, Ledger, Randomness, Settings, Timestamp};
+use ledger::{ApiKey, Clock, Ledger, Randomness, Settings, Timestamp};
 use platform::access::Quotas;
 use platform::api_key::Token;
 use platform::telemetry::Telemetry;
@@ -53,7 +53,15 @@ impl App {
     ///
     /// # Panics
     /// When the table cannot be made.
-    pub async fn start(quotas: Quotas, telemetry: Telemetry) -> Self {
+    pub async fn start(quotas: Quotas) -> Self {
+        Self::telling(quotas, Telemetry::log("test")).await
+    }
+
+    /// The same, and where it tells what happens.
+    ///
+    /// # Panics
+    /// When the table cannot be made.
+    pub async fn telling(quotas: Quotas, telemetry: Telemetry) -> Self {
         let (table, network) = table();
         // A DynamoDB over the network deletes by its own clock, and remembers the tokens of transactions over all tables.
         let (start, randomness) =
@@ -72,6 +80,15 @@ impl App {
             &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry },
         );
         Self { engine, ledger, clock, router }
+    }
+
+    /// The routers of another process on the same table, with its own caches and the same clock.
+    pub fn another_process(&self, quotas: Quotas, number: u64) -> axum::Router {
+        let client = self.engine().client();
+        let (randomness, settings) = (Randomness::seeded(1_000 + number), Settings { alone: false });
+        let ledger = Ledger::new(client, "eventledger", self.clock.clone(), randomness, settings);
+        let (environment, telemetry) = (ENVIRONMENT.to_owned(), Telemetry::log("test"));
+        local::app::router(&ledger, &platform::endpoint::Settings { environment, quotas, telemetry })
     }
 
     /// The embedded table, for tests that break it, watch it, or let it delete.
@@ -94,16 +111,7 @@ impl App {
     /// When the key cannot be stored.
     pub async fn key(&self, scopes: &[&str], special: impl FnOnce(&mut ApiKey)) -> String {
         let token = Token::mint(self.ledger.randomness(), ENVIRONMENT);
-        let mut key = ApiKey {
-            id: token.id().to_owned(),
-            secret_hash: token.secret_hash(),
-            client: "tests".to_owned(),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            state: ApiKeyState::Active,
-            created_at: self.clock.now(),
-            not_before: None,
-            expires_at: None,
-        };
+        let mut key = token.record("tests", scopes, self.clock.now());
         special(&mut key);
         self.ledger.create_api_key(&key).await.expect("a key can be stored");
         token.reveal()

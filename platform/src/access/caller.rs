@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use ledger::model::{StreamName, SubscriptionName};
 
+use super::quotas::Tier;
 use super::scope::{Action, Scope};
 use crate::problem::{Code, Problem, Result};
 
@@ -17,13 +18,20 @@ pub struct Caller(Arc<Inner>);
 struct Inner {
     key_id: String,
     scopes: Vec<Scope>,
+    tier: Tier,
 }
 
 impl Caller {
     /// A caller with these scopes.
     #[must_use]
-    pub fn new(key_id: impl Into<String>, scopes: Vec<Scope>) -> Self {
-        Self(Arc::new(Inner { key_id: key_id.into(), scopes }))
+    pub fn new(key_id: impl Into<String>, scopes: Vec<Scope>, tier: Tier) -> Self {
+        Self(Arc::new(Inner { key_id: key_id.into(), scopes, tier }))
+    }
+
+    /// How much it may ask.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.0.tier
     }
 
     /// The id of the API key, which is no secret.

@@ -1,88 +1,104 @@
 //! Authentication: from a header to a [`Caller`].
 //!
-//! Every cause of a refusal looks the same from outside, and takes the same comparison. What cannot be a key is refused
-//! without asking the store; what was asked is remembered for a while on the ledger's clock, so a revoked key is dead
-//! within [`KNOWN_MS`]. A store that does not answer is 503, never 401.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+//! Every cause of a refusal looks the same from outside, and takes the same comparison; which one it was is counted for
+//! us. What cannot be a key is refused without asking the store; what is [known](super::known) of a key is a minute old at
+//! most. A store that does not answer is 503, never 401.
 
 use http::{HeaderMap, header};
 use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
-use super::scope::Scope;
+use super::known::KnownKeys;
 use crate::api_key::Token;
-use crate::problem::{Code, Problem, Result};
-
-/// How long a key that exists is remembered.
-const KNOWN_MS: u64 = 60_000;
-/// How long it is remembered that a key does not exist.
-const UNKNOWN_MS: u64 = 10_000;
-/// How many keys are remembered at once.
-const REMEMBERED: usize = 10_000;
+use crate::problem::{Problem, Result};
+use crate::telemetry::catalogue;
 
 /// The API keys of an environment.
 #[derive(Debug)]
 pub(super) struct Keys {
-    ledger: Ledger,
+    known: KnownKeys,
+    clock: ledger::Clock,
     environment: String,
-    remembered: Mutex<HashMap<String, Remembered>>,
 }
 
-#[derive(Clone, Debug)]
-struct Remembered {
-    key: Option<Arc<KnownKey>>,
-    until: Timestamp,
+/// Why a credential was not taken. Clients are not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// There is none, or more than one.
+    Missing,
+    /// It is no key, or was mistyped.
+    Malformed,
+    /// It is for another environment.
+    Environment,
+    /// There is no key of its id.
+    Unknown,
+    /// The key of its id has another secret.
+    Secret,
+    Revoked,
+    /// Its grace is over.
+    GraceOver,
+    TooEarly,
+    Expired,
 }
 
-#[derive(Debug)]
-struct KnownKey {
-    record: ApiKey,
-    caller: Caller,
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Environment => "environment",
+            Self::Unknown => "unknown",
+            Self::Secret => "secret",
+            Self::Revoked => "revoked",
+            Self::GraceOver => "grace_over",
+            Self::TooEarly => "too_early",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 impl Keys {
     pub(super) fn new(ledger: Ledger, environment: &str) -> Self {
-        Self { ledger, environment: environment.to_owned(), remembered: Mutex::default() }
+        let clock = ledger.clock().clone();
+        Self { known: KnownKeys::new(ledger), clock, environment: environment.to_owned() }
     }
 
     /// Who asks, by the credential in the headers.
     pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller> {
-        let token = credential(headers).and_then(Token::parse).filter(|token| token.environment() == self.environment);
-        let token = token.ok_or_else(Problem::unauthenticated)?;
-        let key = self.find(token.id()).await?;
+        match self.read(headers) {
+            Ok(token) => self.check(&token).await?,
+            Err(reason) => Err(reason),
+        }
+        .map_err(|reason| {
+            metrics::counter!(catalogue::AUTH_FAILURES.name, "reason" => reason.as_str()).increment(1);
+            Problem::unauthenticated()
+        })
+    }
+
+    fn read(&self, headers: &HeaderMap) -> Result<Token, Reason> {
+        let token = Token::parse(credential(headers).ok_or(Reason::Missing)?).ok_or(Reason::Malformed)?;
+        if token.environment() == self.environment { Ok(token) } else { Err(Reason::Environment) }
+    }
+
+    async fn check(&self, token: &Token) -> Result<Result<Caller, Reason>> {
+        let key = self.known.find(token.id()).await?;
         // An unknown id costs the same comparison as a known one.
         let stored = key.as_ref().map_or([0; 32], |key| key.record.secret_hash);
         let same = bool::from(stored.ct_eq(&token.secret_hash()));
-        let usable = key.filter(|key| same && is_usable(&key.record, self.ledger.clock().now()));
-        usable.map(|key| key.caller.clone()).ok_or_else(Problem::unauthenticated)
-    }
-
-    async fn find(&self, id: &str) -> Result<Option<Arc<KnownKey>>> {
-        let now = self.ledger.clock().now();
-        if let Some(known) = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(id)
-            && now < known.until
-        {
-            return Ok(known.key.clone());
+        let key = match key {
+            None => return Ok(Err(Reason::Unknown)),
+            Some(_) if !same => return Ok(Err(Reason::Secret)),
+            Some(key) => key,
+        };
+        if let Err(reason) = check_time(&key.record, self.clock.now()) {
+            return Ok(Err(reason));
         }
-        let record = self.ledger.find_api_key(id).await.map_err(unavailable)?;
-        let key = record.map(|record| Arc::new(KnownKey { caller: caller(&record), record }));
-        let until = now.plus(if key.is_some() { KNOWN_MS } else { UNKNOWN_MS });
-        self.remember(id, Remembered { key: key.clone(), until }, now);
-        Ok(key)
-    }
-
-    fn remember(&self, id: &str, what: Remembered, now: Timestamp) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= REMEMBERED {
-            remembered.retain(|_, known| now < known.until);
+        if matches!(key.record.state, ApiKeyState::Grace { .. }) {
+            metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
         }
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(id.to_owned(), what);
+        self.known.note_use(&key).await;
+        Ok(Ok(key.caller.clone()))
     }
 }
 
@@ -102,30 +118,16 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn is_usable(key: &ApiKey, now: Timestamp) -> bool {
-    let allowed = match key.state {
-        ApiKeyState::Active | ApiKeyState::Grace => true,
-        ApiKeyState::Revoked => false,
-    };
-    allowed && key.not_before.is_none_or(|start| start <= now) && key.expires_at.is_none_or(|end| now < end)
-}
-
-/// A scope that cannot be read allows nothing.
-fn caller(record: &ApiKey) -> Caller {
-    let scopes: Vec<Scope> = record.scopes.iter().filter_map(|text| Scope::parse(text)).collect();
-    if scopes.len() < record.scopes.len() {
-        tracing::warn!(key_id = record.id, "an API key has scopes that cannot be read");
+fn check_time(key: &ApiKey, now: Timestamp) -> Result<(), Reason> {
+    match key.state {
+        ApiKeyState::Revoked => return Err(Reason::Revoked),
+        ApiKeyState::Grace { until } if until <= now => return Err(Reason::GraceOver),
+        ApiKeyState::Active | ApiKeyState::Grace { .. } => {}
     }
-    Caller::new(record.id.clone(), scopes)
-}
-
-/// Whatever keeps the store from answering, nothing was done.
-fn unavailable(error: ledger::Error) -> Problem {
-    let problem = Problem::from(error);
-    match problem.code() {
-        Code::OutcomeUnknown => Problem::new(Code::Unavailable, "the API key could not be looked up"),
-        _ => problem,
+    if key.not_before.is_some_and(|start| now < start) {
+        return Err(Reason::TooEarly);
     }
+    if key.expires_at.is_some_and(|end| end <= now) { Err(Reason::Expired) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -155,22 +157,17 @@ mod tests {
 
     #[test]
     fn state_and_times_decide_whether_a_key_can_be_used() {
-        let key = |state, not_before: Option<u64>, expires_at: Option<u64>| ApiKey {
-            id: "id".into(),
-            secret_hash: [0; 32],
-            client: "client".into(),
-            scopes: vec!["poll:*".into(), "nonsense".into()],
-            state,
-            created_at: Timestamp(0),
-            not_before: not_before.map(Timestamp),
-            expires_at: expires_at.map(Timestamp),
+        let check = |state, not_before: Option<u64>, expires_at: Option<u64>| {
+            let key = Token::mint(&ledger::Randomness::seeded(1), "dev").record("client", &[], Timestamp(0));
+            let (not_before, expires_at) = (not_before.map(Timestamp), expires_at.map(Timestamp));
+            check_time(&ApiKey { state, not_before, expires_at, ..key }, Timestamp(100)).err()
         };
-        let now = Timestamp(100);
-        assert!(is_usable(&key(ApiKeyState::Active, None, None), now));
-        assert!(is_usable(&key(ApiKeyState::Grace, Some(100), Some(101)), now));
-        assert!(!is_usable(&key(ApiKeyState::Active, Some(101), None), now));
-        assert!(!is_usable(&key(ApiKeyState::Active, None, Some(100)), now));
-        assert!(!is_usable(&key(ApiKeyState::Revoked, None, None), now));
-        assert!(caller(&key(ApiKeyState::Active, None, None)).may_somewhere(super::super::Action::Poll));
+        let grace = |until| ApiKeyState::Grace { until: Timestamp(until) };
+        assert_eq!(check(ApiKeyState::Active, None, None), None);
+        assert_eq!(check(grace(101), Some(100), Some(101)), None);
+        assert_eq!(check(grace(100), None, None), Some(Reason::GraceOver));
+        assert_eq!(check(ApiKeyState::Active, Some(101), None), Some(Reason::TooEarly));
+        assert_eq!(check(ApiKeyState::Active, None, Some(100)), Some(Reason::Expired));
+        assert_eq!(check(ApiKeyState::Revoked, None, None), Some(Reason::Revoked));
     }
 }

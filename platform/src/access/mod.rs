@@ -4,9 +4,14 @@
 //! credentials, who is it, is it too much, may they do this here, do they take JSON. Nothing of a body is read before.
 
 mod caller;
+mod failures;
 mod keys;
+mod known;
+mod meter;
 mod quotas;
 mod scope;
+mod share;
+mod standing;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,11 +20,12 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap};
-use ledger::{Clock, Ledger, limits};
+use ledger::{Clock, Ledger};
 
 pub use caller::Caller;
-pub use quotas::Quotas;
+pub use quotas::{Allowance, Quotas, Tier, TierQuotas};
 pub use scope::{Action, Scope};
+pub use standing::Spending;
 
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
@@ -48,8 +54,8 @@ pub struct ClientAddress(pub IpAddr);
 pub(crate) struct Gate {
     clock: Clock,
     keys: keys::Keys,
-    requests: quotas::Requests,
-    failures: quotas::Failures,
+    meter: meter::Meter,
+    failures: failures::Failures,
 }
 
 impl Gate {
@@ -57,20 +63,9 @@ impl Gate {
         Self {
             clock: ledger.clock().clone(),
             keys: keys::Keys::new(ledger.clone(), environment),
-            requests: quotas::Requests::new(quotas, ledger.clock().clone()),
-            failures: quotas::Failures::new(quotas, ledger.clock().clone()),
+            meter: meter::Meter::new(ledger.clone(), quotas),
+            failures: failures::Failures::new(quotas.failures_per_minute, ledger.clock().clone()),
         }
-    }
-
-    /// Who asks, unless it took so long to find out that nobody waits any more: the process was frozen meanwhile. What its
-    /// client has given up must not happen later.
-    async fn authenticate_in_time(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
-        let began = self.clock.now();
-        let caller = self.authenticate(headers, address).await?;
-        if self.clock.now().since(began) > limits::OPERATION_MS {
-            return Err(Problem::new(Code::Unavailable, "the request waited too long to be begun; nothing was done"));
-        }
-        Ok(caller)
     }
 
     async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
@@ -99,16 +94,20 @@ pub(crate) async fn pass(
             Err(problem) => problem.into_response(),
         };
     }
+    let began = gate.clock.now();
     let address = client_address(request.extensions());
-    let caller = match gate.authenticate_in_time(request.headers(), address).await {
+    let caller = match gate.authenticate(request.headers(), address).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     note("key_id", caller.key_id());
-    match admit(&gate, requirement, &caller, &mut request) {
+    let spending = Spending::new(gate, caller.clone(), began);
+    let mut response = match admit(requirement, &caller, &spending, &mut request).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
-    }
+    };
+    spending.describe(response.headers_mut());
+    response
 }
 
 fn check_url(uri: &http::Uri) -> Result<()> {
@@ -116,8 +115,8 @@ fn check_url(uri: &http::Uri) -> Result<()> {
     query::refuse_credentials(uri.query().unwrap_or_default())
 }
 
-fn admit(gate: &Gate, requirement: Requirement, caller: &Caller, request: &mut Request) -> Result<()> {
-    gate.requests.spend(caller.key_id())?;
+async fn admit(requirement: Requirement, caller: &Caller, spending: &Spending, request: &mut Request) -> Result<()> {
+    spending.request().await?;
     let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let parameters = Parameters::read(template, request.uri().path())?;
     if let Some(stream) = &parameters.stream {
@@ -130,6 +129,7 @@ fn admit(gate: &Gate, requirement: Requirement, caller: &Caller, request: &mut R
     accept::check(request.headers())?;
     request.extensions_mut().insert(parameters);
     request.extensions_mut().insert(caller.clone());
+    request.extensions_mut().insert(spending.clone());
     Ok(())
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use ledger::model::{StreamName, SubscriptionName};
 
     fn code(requirement: Requirement, scope: &str, stream: Option<&str>, subscription: Option<&str>) -> Option<Code> {
-        let caller = Caller::new("id", vec![Scope::parse(scope).unwrap()]);
+        let caller = Caller::new("id", vec![Scope::parse(scope).unwrap()], Tier::default());
         let parameters = Parameters {
             stream: stream.map(|name| StreamName::parse(name).unwrap()),
             subscription: subscription.map(|name| SubscriptionName::parse(name).unwrap()),

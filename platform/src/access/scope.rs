@@ -15,7 +15,7 @@ pub enum Action {
     /// Commit positions.
     #[serde(rename = "commit")]
     Commit,
-    /// Start from compacted state.
+    /// Let a subscription start from compacted state, beside what that needs anyway.
     #[serde(rename = "bootstrap")]
     Bootstrap,
     /// Create, delete and compact streams.
@@ -24,7 +24,7 @@ pub enum Action {
     /// Create, move and delete subscriptions.
     #[serde(rename = "sub.admin")]
     SubscriptionAdmin,
-    /// Manage API keys.
+    /// Manage API keys. Guards nothing yet, because no route does so.
     #[serde(rename = "keys.admin")]
     KeysAdmin,
 }

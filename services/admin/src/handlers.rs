@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use ledger::Ledger;
 use ledger::model::{StreamName, SubscriptionName};
+use ledger::{Ledger, SeekTo, StartFrom};
 use platform::access::{Action, Caller};
 use platform::json::{Json, NoBody, answer, created};
 use platform::path::Path;
@@ -51,6 +51,9 @@ pub(crate) async fn create_subscription(
 ) -> Result<Response> {
     caller.must(Action::SubscriptionAdmin, &stream, Some(&request.subscription_id))?;
     let start = request.start_from.0;
+    if start == StartFrom::Compacted {
+        caller.must(Action::Bootstrap, &stream, Some(&request.subscription_id))?;
+    }
     let subscription = ledger.create_subscription(&stream, &request.subscription_id, start).await?;
     Ok(created(subscription, wire::Subscription::from))
 }
@@ -84,9 +87,13 @@ pub(crate) async fn delete_subscription(
 
 pub(crate) async fn seek(
     State(ledger): State<Ledger>,
+    caller: Caller,
     Path((stream, subscription)): Path<(StreamName, SubscriptionName)>,
     Json(request): Json<wire::Seek>,
 ) -> Result<Response> {
+    if matches!(request.to.0, SeekTo::Start(StartFrom::Compacted)) {
+        caller.must(Action::Bootstrap, &stream, Some(&subscription))?;
+    }
     let moved = ledger.seek(&stream, &subscription, request.to.0).await?;
     Ok(answer(StatusCode::OK, &wire::Subscription::from(moved)))
 }

@@ -273,6 +273,12 @@ pub struct ApiKey {
     pub not_before: Option<Timestamp>,
     /// From then on it cannot be used.
     pub expires_at: Option<Timestamp>,
+    /// How much it may ask; what a name means is decided by `platform`. Stored in an attribute of its own.
+    #[serde(skip)]
+    pub tier: String,
+    /// The last hour in which it was used, as far as it was noted. Stored in an attribute of its own.
+    #[serde(skip)]
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// Whether a key can be used.
@@ -281,8 +287,37 @@ pub struct ApiKey {
 pub enum ApiKeyState {
     /// It can.
     Active,
-    /// It can, and has a successor.
-    Grace,
+    /// It can until its grace ends; it has a successor.
+    Grace {
+        /// The end.
+        until: Timestamp,
+    },
     /// It never can again.
     Revoked,
+}
+
+/// A request for tokens of a quota that many processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRequest<'a> {
+    /// Whose quota.
+    pub key_id: &'a str,
+    /// Which of its quotas.
+    pub quota: &'a str,
+    /// The number of the window in which the tokens can be used.
+    pub window: u64,
+    /// How many tokens are asked for.
+    pub tokens: u64,
+    /// How many tokens the window has in all.
+    pub capacity: u64,
+    /// When nobody can be interested in the window any more.
+    pub forgotten_at: Timestamp,
+}
+
+/// The answer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Whether the tokens were given, all of them.
+    pub granted: bool,
+    /// How many tokens of the window are leased, to anyone, these included.
+    pub leased: u64,
 }

@@ -1,8 +1,10 @@
 //! API keys: stored with everything else, because the table has one owner. What they allow is decided by `platform`.
 
 use crate::answers::{ApiKey, ApiKeyState};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::limits;
 use crate::store::Outcome;
 
 impl Ledger {
@@ -24,7 +26,8 @@ impl Ledger {
             // The very same key, or an earlier attempt of ours.
             Outcome::Refused { doubtful, .. } => {
                 let found = self.store.api_key(&key.id).await.map_err(Error::after_doubt(doubtful))?;
-                let same = found.is_some_and(|found| found == *key);
+                // It may have been used since.
+                let same = found.is_some_and(|found| ApiKey { last_used_at: key.last_used_at, ..found } == *key);
                 if same { Ok(()) } else { Err(Error::broken("ids of API keys are unique")) }
             }
         }
@@ -57,4 +60,38 @@ impl Ledger {
             }
         }
     }
+
+    /// Revokes a key, and makes services forget within five seconds what they remember of keys.
+    ///
+    /// # Errors
+    /// As [`Ledger::change_api_key_state`]; when the key was revoked and the services could not be told, `OutcomeUnknown`:
+    /// they hear of it within a minute, and doing the same again is harmless.
+    pub async fn revoke_api_key_urgently(&self, id: &str) -> Result<ApiKey> {
+        let revoked = self.change_api_key_state(id, ApiKeyState::Revoked).await?;
+        self.store.begin_api_keys_epoch().await.map_err(Error::after_write)?;
+        Ok(revoked)
+    }
+
+    /// The epoch of all keys: what was read of keys in an earlier one may be wrong.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn api_keys_epoch(&self) -> Result<u64> {
+        self.store.api_keys_epoch().await
+    }
+
+    /// Notes the hour in which a key is used. Nobody waits long for it, and a note that could not be written is left out:
+    /// what the key is used for matters more.
+    pub async fn note_api_key_use(&self, id: &str) {
+        let now = self.clock.now();
+        let noted = self.store.note_api_key_use(id, hour(now), now.plus(limits::NOTE_MS)).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the hour of an API key was not noted");
+        }
+    }
+}
+
+/// The hour of a time.
+fn hour(time: Timestamp) -> Timestamp {
+    Timestamp(time.0 - time.0 % limits::HOUR_MS)
 }

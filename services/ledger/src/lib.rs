@@ -17,6 +17,7 @@ mod error;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod inspect;
+mod leases;
 mod ledger;
 pub mod limits;
 mod locate;

@@ -93,10 +93,12 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const SLOT_RACES: u32 = 8;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
-/// How long a poll may take to note its minute, in milliseconds; reading is what matters.
+/// How long noting the minute of a poll or the hour of a key may take, in milliseconds; what is asked for matters more.
 pub const NOTE_MS: u64 = 500;
 /// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
 pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
+/// The windows that the quotas of API keys are counted in, in milliseconds.
+pub const QUOTA_WINDOW_MS: u64 = 10_000;
 /// Commits that a subscription remembers.
 pub const REMEMBERED_COMMITS: usize = 10;
 

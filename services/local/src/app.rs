@@ -1,10 +1,8 @@
 //! The services of this process, as one router.
 
-use std::num::NonZeroU32;
-
 use axum::Router;
 use ledger::Ledger;
-use platform::access::Quotas;
+use platform::access::{Allowance, Quotas};
 use platform::endpoint::{Routes, Settings};
 use platform::telemetry::Telemetry;
 
@@ -13,9 +11,8 @@ pub(crate) const ENVIRONMENT: &str = "local";
 
 /// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
 pub(crate) fn settings(telemetry: Telemetry) -> Settings {
-    const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
-    let quotas = Quotas { requests_per_second: MILLION, burst: MILLION, ..Quotas::default() };
-    Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry }
+    const MILLION: Allowance = Allowance::new(1_000_000, 1_000_000);
+    Settings { environment: ENVIRONMENT.to_owned(), quotas: Quotas::uniform(MILLION, MILLION), telemetry }
 }
 
 /// Every route of every service.

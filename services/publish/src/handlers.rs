@@ -5,7 +5,7 @@ use axum::response::Response;
 use ledger::model::StreamName;
 use ledger::{Ledger, PublishRequest};
 use metrics::counter;
-use platform::access::Caller;
+use platform::access::{Caller, Spending};
 use platform::headers::Conditions;
 use platform::json::Body;
 use platform::path::Path;
@@ -17,11 +17,13 @@ use crate::wire;
 pub(crate) async fn publish(
     State(ledger): State<Ledger>,
     caller: Caller,
+    spending: Spending,
     Path(stream): Path<StreamName>,
     conditions: Conditions,
     body: Body,
 ) -> Result<Response> {
     let events = wire::read(&body)?;
+    spending.events(events.len()).await?;
     let ids = wire::given_ids(&events);
     let idempotency = conditions.idempotency(&caller, body.bytes());
     let (count, bytes) = (events.len(), events.iter().map(ledger::model::Event::payload_bytes).sum::<usize>());

@@ -109,6 +109,10 @@ pub(crate) trait Read {
         self.attribute(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| unreadable(name))
     }
 
+    fn optional_text(&self, name: &'static str) -> Result<Option<&str>> {
+        self.attribute(name).map(|_| self.text(name)).transpose()
+    }
+
     fn number(&self, name: &'static str) -> Result<u64> {
         self.optional_number(name)?.ok_or_else(|| unreadable(name))
     }

@@ -31,6 +31,10 @@ pub(crate) enum Key<'a> {
     Receipt(Incarnation, [u8; 32]),
     /// `KEY#<key id>` / `KEY`: an API key.
     Caller(&'a str),
+    /// `KEYS` / `EPOCH`: a number that grows when what services remember of keys is wrong.
+    CallersEpoch,
+    /// `LIMIT#<key id>#<quota>` / `W#<window>`: how much of a quota is leased in a window.
+    Lease(&'a str, &'a str, u64),
 }
 
 impl Key<'_> {
@@ -46,6 +50,8 @@ impl Key<'_> {
             Self::Compacted(partition, ..) => compacted(partition),
             Self::Receipt(incarnation, hash) => format!("IDEM#{incarnation}#{}", hexadecimal(hash)),
             Self::Caller(id) => format!("KEY#{id}"),
+            Self::CallersEpoch => "KEYS".to_owned(),
+            Self::Lease(id, quota, _) => format!("LIMIT#{id}#{quota}"),
         }
     }
 
@@ -60,6 +66,8 @@ impl Key<'_> {
             Self::Compacted(_, hash, key) => format!("KEY#{hash}#{}", key.as_str()),
             Self::Receipt(..) => "IDEM".to_owned(),
             Self::Caller(_) => "KEY".to_owned(),
+            Self::CallersEpoch => "EPOCH".to_owned(),
+            Self::Lease(_, _, window) => format!("W#{window:020}"),
         }
     }
 }

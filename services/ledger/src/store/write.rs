@@ -145,7 +145,7 @@ impl Write {
 }
 
 /// One attempt a call: the SDK's own retries would hide what became of the earlier ones.
-fn once() -> aws_sdk_dynamodb::config::Builder {
+pub(super) fn once() -> aws_sdk_dynamodb::config::Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }
 

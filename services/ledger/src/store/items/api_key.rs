@@ -1,27 +1,100 @@
 //! API keys. Kept here because the table has one owner; what they allow is decided by `platform`.
 
 use super::super::schema::Key;
-use super::super::{Item, Outcome, Read, Store, Write, packed};
+use super::super::{Attributes, Item, Outcome, Read, Store, Write, packed};
 use crate::answers::ApiKey;
+use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// The attribute with the whole key. `record` would be a reserved word, which no condition can name.
+/// The attribute with most of the key. `record` would be a reserved word, which no condition can name.
 const RECORD: &str = "api_key";
+const TIER: &str = "tier";
+const LAST_USED_AT: &str = "last_used_at";
+const EPOCH: &str = "epoch";
 
 impl Store {
     pub(crate) async fn api_key(&self, id: &str) -> Result<Option<ApiKey>> {
-        self.get(Key::Caller(id)).await?.map(|item| item.unpacked(RECORD)).transpose()
+        self.get(Key::Caller(id)).await?.as_ref().map(read).transpose()
     }
 
     /// Stores a key; refused when its id exists.
     pub(crate) async fn put_api_key(&self, key: &ApiKey) -> Result<Outcome> {
-        let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key));
+        let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
         self.settle_one(Write::put(item).when("attribute_not_exists(PK)")).await
     }
 
     /// Writes a key over what is known of it; refused when that changed.
     pub(crate) async fn replace_api_key(&self, known: &ApiKey, changed: &ApiKey) -> Result<Outcome> {
-        let item = Item::new(Key::Caller(&changed.id)).with(RECORD, packed(changed));
-        self.settle_one(Write::put(item).when("api_key = :known").value(":known", packed(known))).await
+        let write = Write::update(Key::Caller(&changed.id), "SET api_key = :changed")
+            .when("api_key = :known")
+            .value(":changed", packed(changed))
+            .value(":known", packed(known));
+        self.settle_one(write).await
+    }
+
+    /// Notes when a key was used; refused when as much is known, or there is no such key.
+    pub(crate) async fn note_api_key_use(&self, id: &str, at: Timestamp, deadline: Timestamp) -> Result<Outcome> {
+        let write = Write::update(Key::Caller(id), "SET last_used_at = :at")
+            .when("attribute_exists(PK) AND (attribute_not_exists(last_used_at) OR last_used_at < :at)")
+            .value(":at", at);
+        self.settle(vec![write], deadline).await
+    }
+
+    /// The epoch of all keys; 0 before the first was begun.
+    pub(crate) async fn api_keys_epoch(&self) -> Result<u64> {
+        let item = self.get(Key::CallersEpoch).await?;
+        Ok(item.map_or(Ok(None), |item| item.optional_number(EPOCH))?.unwrap_or_default())
+    }
+
+    /// Begins another epoch. Two for one do no harm.
+    pub(crate) async fn begin_api_keys_epoch(&self) -> Result<Outcome> {
+        let write = Write::update(Key::CallersEpoch, "ADD epoch :one").value(":one", 1_u64);
+        self.settle_one(write).await
+    }
+}
+
+fn read(item: &Attributes) -> Result<ApiKey> {
+    let mut key: ApiKey = item.unpacked(RECORD)?;
+    key.tier = item.optional_text(TIER)?.unwrap_or_default().to_owned();
+    key.last_used_at = item.optional_number(LAST_USED_AT)?.map(Timestamp);
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers::ApiKeyState;
+
+    fn key(state: ApiKeyState) -> ApiKey {
+        ApiKey {
+            id: "i".to_owned(),
+            secret_hash: [7; 32],
+            client: "c".to_owned(),
+            scopes: vec!["s".to_owned()],
+            state,
+            created_at: Timestamp(1),
+            not_before: None,
+            expires_at: Some(Timestamp(2)),
+            tier: String::new(),
+            last_used_at: None,
+        }
+    }
+
+    #[test]
+    fn the_layout_of_a_record_is_frozen() {
+        let bytes = |state: &[u8]| [&[1, b'i'], &[7; 32][..], &[1, b'c', 1, 1, b's'], state, &[1, 0, 1, 2]].concat();
+        assert_eq!(packed(&key(ApiKeyState::Active)), bytes(&[0]));
+        assert_eq!(packed(&key(ApiKeyState::Grace { until: Timestamp(9) })), bytes(&[1, 9]));
+        assert_eq!(packed(&key(ApiKeyState::Revoked)), bytes(&[2]));
+    }
+
+    #[test]
+    fn a_record_from_before_keys_had_tiers_and_hours_reads() {
+        let old = key(ApiKeyState::Active);
+        let item = Item::new(Key::Caller("i")).with(RECORD, packed(&old));
+        assert_eq!(read(&item.clone().into_attributes()).unwrap(), old);
+        let new = item.with(TIER, "large").with(LAST_USED_AT, Timestamp(5)).into_attributes();
+        let expected = ApiKey { tier: "large".to_owned(), last_used_at: Some(Timestamp(5)), ..old };
+        assert_eq!(read(&new).unwrap(), expected);
     }
 }
