@@ -99,6 +99,14 @@ pub const NOTE_MS: u64 = 500;
 pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
 /// Commits that a subscription remembers.
 pub const REMEMBERED_COMMITS: usize = 10;
+/// So far apart lie the commits that a subscription remembers, in milliseconds; but for the last one, which is always known.
+pub const REMEMBERED_COMMIT_SPACING_MS: u64 = 60_000;
+/// How long a sample of all subscriptions may take, in milliseconds: the next one comes after a minute.
+pub const SAMPLE_MS: u64 = 45_000;
+/// Reads of one sample of all subscriptions: what it costs at the most. Most of them cost a unit each.
+pub const SAMPLE_READS: usize = 20_000;
+/// Reads that a sample has under way at once.
+pub const SAMPLE_READS_AT_ONCE: usize = 16;
 
 const _: () = {
     // Every event must fit an item, with room for its attributes and framing.

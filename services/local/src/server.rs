@@ -35,7 +35,7 @@ pub struct Running {
     ledger: Ledger,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
-    background: [JoinHandle<()>; 2],
+    background: [JoinHandle<()>; 3],
     /// Nobody else may take the directory before the last request is finished.
     _directory: DataDirectory,
 }
@@ -67,6 +67,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         background: [
             tokio::spawn(tasks::compactor(ledger.clone())),
             tokio::spawn(tasks::keeper(ledger.clone(), engine)),
+            tokio::spawn(tasks::sampler(ledger.clone())),
         ],
         ledger,
         _directory: directory,

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 use embedded::Engine;
 use ledger::{Ledger, PartitionId};
+use platform::telemetry::consumers;
 
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
+const SAMPLE_PAUSE_MS: u64 = 60_000;
 
 /// Compacts what changed, until the doorbell is closed.
 pub(crate) async fn compactor(ledger: Ledger) {
@@ -71,5 +73,18 @@ pub(crate) async fn keeper(ledger: Ledger, engine: Engine) {
             }
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
+    }
+}
+
+/// Looks each minute at how every subscription does.
+pub(crate) async fn sampler(ledger: Ledger) {
+    loop {
+        ledger.clock().sleep(SAMPLE_PAUSE_MS).await;
+        match ledger.sample_consumers().await {
+            Ok(sample) => consumers::record(&sample),
+            Err(error) => {
+                tracing::warn!(cause = crate::error::sentence(&error), "the subscriptions could not be looked at");
+            }
+        }
     }
 }
