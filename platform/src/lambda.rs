@@ -17,13 +17,14 @@ use http::{HeaderValue, Request, Uri, header};
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
-use ledger::Ledger;
+use ledger::{Ledger, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 
 use crate::access::{ClientAddress, Quotas};
 use crate::config::Config;
+use crate::deadline::KilledAt;
 use crate::endpoint::{Routes, Settings};
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, Format};
@@ -65,7 +66,14 @@ where
             // Boxed, because the compiler gives up on futures that nest this deep.
             let handled: Pin<Box<dyn Future<Output = ledger::Result<()>>>> =
                 Box::pin(handler(ledger.clone(), event.payload));
-            async move { handled.await.inspect_err(log).map_err(Error::from) }
+            let (clock, killed_at) = (ledger.clock().clone(), killed_at(&event.context));
+            async move {
+                let done_by = killed_at.map_or(Timestamp(u64::MAX), KilledAt::done_by);
+                let handled = clock.until(done_by, handled).await;
+                // Killed in the middle it would leave no line of what happened.
+                let handled = handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())));
+                handled.inspect_err(log).map_err(Error::from)
+            }
         };
         lambda_runtime::run(service_fn(respond)).await
     })
@@ -90,6 +98,7 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
     let LambdaEvent { mut payload, context } = event;
     let request_id = payload.request_context.request_id.clone().unwrap_or_default();
     let address = payload.request_context.http.source_ip.as_ref().and_then(|text| text.parse::<IpAddr>().ok());
+    let killed_at = killed_at(&context);
     let checked = check_body(&payload).and_then(|()| uri(&payload));
     if checked.is_err() {
         payload.body = None;
@@ -115,6 +124,9 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
             if let Some(address) = address {
                 head.extensions.insert(ClientAddress(address));
             }
+            if let Some(killed_at) = killed_at {
+                head.extensions.insert(killed_at);
+            }
             router.oneshot(Request::from_parts(head, Body::new(body))).await
         }
     });
@@ -129,6 +141,11 @@ fn refuse(problem: &Problem, request_id: &str) -> Response {
         response.headers_mut().insert("x-request-id", value);
     }
     response
+}
+
+/// When Lambda kills the process, if it says so.
+fn killed_at(context: &lambda_runtime::Context) -> Option<KilledAt> {
+    (context.deadline > 0).then_some(KilledAt(ledger::Timestamp(context.deadline)))
 }
 
 fn check_body(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {

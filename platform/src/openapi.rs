@@ -215,7 +215,7 @@ fn shared_headers(names: &[&str]) -> Map<String, Value> {
 fn common_problems(endpoint: &Endpoint) -> Vec<Code> {
     let mut codes = vec![Code::InvalidQuery, Code::CredentialInUrl, Code::NotAcceptable, Code::Internal];
     if endpoint.requirement != Requirement::Open {
-        codes.extend([Code::Unauthenticated, Code::RateLimited, Code::Unavailable]);
+        codes.extend([Code::InvalidHeader, Code::Unauthenticated, Code::RateLimited, Code::Unavailable]);
     }
     if matches!(endpoint.requirement, Requirement::Action(_) | Requirement::ActionForSome(_)) {
         codes.push(Code::InsufficientScope);

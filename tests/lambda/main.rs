@@ -4,6 +4,8 @@
 //! The events are written from AWS's documented shapes, with the key, path and body that a test needs put in. What the
 //! runtime does around a handler is not run here.
 
+mod deadline;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;

@@ -15,7 +15,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap};
-use ledger::{Clock, Ledger, limits};
+use ledger::Ledger;
 
 pub use caller::Caller;
 pub use quotas::Quotas;
@@ -23,7 +23,7 @@ pub use scope::{Action, Scope};
 
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
-use crate::{accept, query};
+use crate::{accept, headers, query};
 
 /// What a route asks of its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,6 @@ pub struct ClientAddress(pub IpAddr);
 /// Everything that stands between a request and its handler.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    clock: Clock,
     keys: keys::Keys,
     requests: quotas::Requests,
     failures: quotas::Failures,
@@ -54,22 +53,10 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(ledger: &Ledger, environment: &str, quotas: Quotas) -> Self {
         Self {
-            clock: ledger.clock().clone(),
             keys: keys::Keys::new(ledger.clone(), environment),
             requests: quotas::Requests::new(quotas, ledger.clock().clone()),
             failures: quotas::Failures::new(quotas, ledger.clock().clone()),
         }
-    }
-
-    /// Who asks, unless it took so long to find out that nobody waits any more: the process was frozen meanwhile. What its
-    /// client has given up must not happen later.
-    async fn authenticate_in_time(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
-        let began = self.clock.now();
-        let caller = self.authenticate(headers, address).await?;
-        if self.clock.now().since(began) > limits::OPERATION_MS {
-            return Err(Problem::new(Code::Unavailable, "the request waited too long to be begun; nothing was done"));
-        }
-        Ok(caller)
     }
 
     async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
@@ -97,8 +84,11 @@ pub(crate) async fn pass(
             Err(problem) => problem.into_response(),
         };
     }
+    if let Err(problem) = headers::check_length(request.headers()) {
+        return problem.into_response();
+    }
     let address = client_address(request.extensions());
-    let caller = match gate.authenticate_in_time(request.headers(), address).await {
+    let caller = match gate.authenticate(request.headers(), address).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };

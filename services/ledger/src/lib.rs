@@ -12,6 +12,7 @@ mod clock;
 mod commit;
 mod compact;
 mod compacted;
+mod deadline;
 mod doorbell;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
@@ -39,6 +40,7 @@ mod turns;
 pub use answers::*;
 pub use client::client_settings;
 pub use clock::{Clock, Timestamp};
+pub use deadline::Deadline;
 pub use doorbell::Doorbell;
 pub use error::{Cause, Error, Expired, Restart, Result};
 pub use ledger::{Ledger, Settings};

@@ -35,6 +35,8 @@ pub const HEADER_BYTES: usize = 4 * 1024;
 pub const EVENTS_PER_REQUEST: usize = 1_000;
 /// Largest request body in bytes.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// Names and values of a request's own headers together, in bytes. API Gateway takes about 10 KB.
+pub const REQUEST_HEADER_BYTES: usize = 16 * 1024;
 /// Longest path and query of a request, in bytes.
 pub const URI_BYTES: usize = 8 * 1024;
 /// Longest path segment that is looked at, in bytes.
@@ -93,6 +95,11 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const SLOT_RACES: u32 = 8;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
+/// How long a request may take until its answer is on its way, in milliseconds. API Gateway gives up after 30 seconds.
+pub const REQUEST_MS: u64 = 29_000;
+/// What is left of the time of a request when nothing more is begun for it, in milliseconds: an attempt at the store that is
+/// under way then can end, and say what became of it.
+pub const ANSWER_MS: u64 = 1_000;
 /// How long a poll may take to note its minute, in milliseconds; reading is what matters.
 pub const NOTE_MS: u64 = 500;
 /// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
@@ -123,7 +130,9 @@ const _: () = {
     // An idle position is checked well before everything after it can have expired.
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.
-    assert!(CACHE_MS + OPERATION_MS < NAME_REUSE_MS);
+    assert!(CACHE_MS + REQUEST_MS < NAME_REUSE_MS);
+    // After the longest wait there is time to read what came.
+    assert!(WAIT_SECONDS as u64 * 1_000 + OPERATION_MS + ANSWER_MS <= REQUEST_MS);
     // No round of compaction outlives a tombstone that it did not see.
     assert!(COMPACTION_ROUND_MS < TOMBSTONE_MS / 100);
     assert!(DEFAULT_PAGE_ITEMS <= PAGE_ITEMS);

@@ -6,9 +6,14 @@ use axum::Router;
 use ledger::Ledger;
 use platform::access::Quotas;
 use platform::endpoint::{Routes, Settings};
+use platform::in_flight::InFlight;
 
 /// The environment that the server's API keys are for.
 pub(crate) const ENVIRONMENT: &str = "local";
+
+/// How many requests the server takes at once: far more than its disk can serve in the time that a client waits, and far
+/// fewer than would fill a small machine's memory with their bodies.
+const IN_FLIGHT: InFlight = InFlight { working: 256, waiting: 2_048 };
 
 /// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
 pub(crate) fn settings() -> Settings {
@@ -25,5 +30,5 @@ pub fn routes() -> Routes {
 
 /// All of them behind one middleware stack.
 pub fn router(ledger: &Ledger, settings: &Settings) -> Router {
-    routes().router(ledger.clone(), settings)
+    routes().bounded(IN_FLIGHT).router(ledger.clone(), settings)
 }
