@@ -237,6 +237,13 @@ impl Status {
     }
 }
 
+/// What the table knows of the system's own health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// When a sweep last came to its end; absent before the first one.
+    pub swept_at: Option<Timestamp>,
+}
+
 /// How all subscriptions do, at one time.
 #[derive(Clone, Debug, Default)]
 pub struct ConsumersSample {

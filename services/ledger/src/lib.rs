@@ -17,6 +17,7 @@ mod doorbell;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+mod health;
 mod inspect;
 mod ledger;
 pub mod limits;

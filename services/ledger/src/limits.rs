@@ -110,6 +110,8 @@ pub const REMEMBERED_COMMITS: usize = 10;
 pub const REMEMBERED_COMMIT_SPACING_MS: u64 = 60_000;
 /// How long a sample of all subscriptions may take, in milliseconds: the next one comes after a minute.
 pub const SAMPLE_MS: u64 = 45_000;
+/// A keeper whose last sweep is older has missed two of them, in milliseconds.
+pub const KEEPER_LATE_MS: u64 = 3 * HOUR_MS;
 /// Reads of one sample of all subscriptions: what it costs at the most. Most of them cost a unit each.
 pub const SAMPLE_READS: usize = 20_000;
 /// Reads that a sample has under way at once.

@@ -3,9 +3,11 @@
 use std::num::NonZeroU32;
 
 use axum::Router;
+use embedded::Engine;
 use ledger::Ledger;
 use platform::access::Quotas;
 use platform::endpoint::{Routes, Settings};
+use platform::health::{Finding, Probe};
 use platform::in_flight::InFlight;
 
 /// The environment that the server's API keys are for.
@@ -26,6 +28,13 @@ pub(crate) fn settings() -> Settings {
 #[must_use]
 pub fn routes() -> Routes {
     admin::routes().merge(publish::routes()).merge(poll::routes())
+}
+
+/// Sees a full disk.
+pub(crate) fn disk_probe(engine: &Engine) -> Probe {
+    let engine = engine.clone();
+    let detail = "the disk that holds the data is full: nothing can be written until space is freed on it";
+    Probe::new(move || engine.is_disk_full().then_some(Finding { subject: "disk", detail }))
 }
 
 /// All of them behind one middleware stack.

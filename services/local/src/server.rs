@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use axum::Extension;
 use axum::serve::ListenerExt;
 use embedded::Engine;
 use ledger::{Clock, Ledger, Randomness, Settings};
@@ -54,7 +55,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let admin_key = admin_key::ensure(&ledger, &key_file, &table_file).await?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = app::router(&ledger, &app::settings()).into_make_service_with_connect_info::<SocketAddr>();
+    let router = app::router(&ledger, &app::settings()).layer(Extension(app::disk_probe(&engine)));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener.tap_io(answer_at_once), service);
     let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
     Ok(Running {

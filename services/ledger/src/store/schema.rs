@@ -31,6 +31,8 @@ pub(crate) enum Key<'a> {
     Receipt(Incarnation, [u8; 32]),
     /// `KEY#<key id>` / `KEY`: an API key.
     Caller(&'a str),
+    /// `KEEPER` / `KEEPER`: when the keeper was last done.
+    Keeper,
 }
 
 impl Key<'_> {
@@ -46,6 +48,7 @@ impl Key<'_> {
             Self::Compacted(partition, ..) => compacted(partition),
             Self::Receipt(incarnation, hash) => format!("IDEM#{incarnation}#{}", hexadecimal(hash)),
             Self::Caller(id) => format!("KEY#{id}"),
+            Self::Keeper => "KEEPER".to_owned(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Key<'_> {
             Self::Compacted(_, hash, key) => format!("KEY#{hash}#{}", key.as_str()),
             Self::Receipt(..) => "IDEM".to_owned(),
             Self::Caller(_) => "KEY".to_owned(),
+            Self::Keeper => "KEEPER".to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod api_key;
 mod collected;
 mod compacted;
+mod keeper;
 mod partition;
 mod receipt;
 mod record_batch;
