@@ -20,7 +20,7 @@ use serde_json::Map;
 use tracing::Instrument;
 
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, Outcome, Telemetry};
+use crate::telemetry::{self, Outcome, Telemetry, catalogue};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -113,6 +113,7 @@ impl http_body::Body for WatchedBody {
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let message = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
+    metrics::counter!(catalogue::PANICS.name).increment(1);
     Problem::internal(format!("a panic: {}", message.unwrap_or_default())).into_response()
 }
 
@@ -124,4 +125,23 @@ pub(crate) async fn route_not_found() -> Problem {
 /// The route exists, but not for this method; the router adds `Allow`.
 pub(crate) async fn method_not_allowed() -> Problem {
     Problem::new(Code::MethodNotAllowed, "the route does not know this method; `Allow` lists those it knows")
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_problem_and_a_count_and_its_message_stays_inside() {
+        let recorder = DebuggingRecorder::new();
+        let response = metrics::with_local_recorder(&recorder, || panicked(Box::new("the secret of the handler")));
+        assert_eq!(response.status(), 500);
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!((problem.code(), problem.detail()), (Code::Internal, "an internal error"));
+        let counted = recorder.snapshotter().snapshot().into_vec();
+        let [(key, _, _, DebugValue::Counter(1))] = counted.as_slice() else { panic!("{counted:?}") };
+        assert_eq!(key.key().name(), "Panics");
+    }
 }

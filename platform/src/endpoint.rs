@@ -14,9 +14,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{self, Action, Gate, Quotas, Requirement};
-use crate::edge;
+use crate::in_flight::{self, InFlight, Places};
 use crate::problem::Code;
 use crate::telemetry::Telemetry;
+use crate::{deadline, edge};
 
 /// Makes the schema of one type.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
@@ -235,7 +236,10 @@ pub struct Route {
 
 /// The endpoints of one service, or of several.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(Vec<Route>);
+pub struct Routes {
+    routes: Vec<Route>,
+    in_flight: Option<InFlight>,
+}
 
 /// What a process decides about its routers.
 #[derive(Clone, Debug)]
@@ -252,34 +256,47 @@ impl Routes {
     /// These endpoints.
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
-        Self(routes.into_iter().collect())
+        Self { routes: routes.into_iter().collect(), in_flight: None }
     }
 
     /// These and those of another service.
     #[must_use]
     pub fn merge(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.routes.extend(others.routes);
         self
+    }
+
+    /// The same, for a process that takes so many requests at once. Those that need no key are let through always, so that
+    /// a busy server still says that it is alive.
+    #[must_use]
+    pub fn bounded(self, in_flight: InFlight) -> Self {
+        Self { in_flight: Some(in_flight), ..self }
     }
 
     /// What there is to know about each.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.0.iter().map(|route| &route.endpoint)
+        self.routes.iter().map(|route| &route.endpoint)
     }
 
-    /// The router, with all of the middleware. From outside in: the edge, panics, then for each endpoint its access
-    /// checks and its handler. Unknown routes and methods are answered without asking who wants to know.
+    /// The router, with all of the middleware. From outside in: the edge, panics, the deadline, then for each endpoint the
+    /// bound on requests at once, its access checks and its handler. Unknown routes and methods are answered without asking who wants to know.
     pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
+        let places = self.in_flight.map(Places::new);
         let mut router = axum::Router::new();
-        for Route { endpoint, handler } in self.0 {
+        for Route { endpoint, handler } in self.routes {
             let access =
                 from_fn_with_state((Arc::clone(&gate), endpoint.operation_id, endpoint.requirement), access::pass);
-            router = router.route(endpoint.path, handler.route_layer(access));
+            let mut handler = handler.route_layer(access);
+            if let Some(places) = places.clone().filter(|_| endpoint.requirement != Requirement::Open) {
+                handler = handler.route_layer(from_fn_with_state(places, in_flight::pass));
+            }
+            router = router.route(endpoint.path, handler);
         }
         router
             .fallback(edge::route_not_found)
             .method_not_allowed_fallback(edge::method_not_allowed)
+            .layer(from_fn_with_state(ledger.clone(), deadline::pass))
             .layer(CatchPanicLayer::custom(edge::panicked))
             .layer(from_fn_with_state((ledger.clone(), settings.telemetry.clone()), edge::pass))
             .with_state(ledger)

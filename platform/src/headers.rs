@@ -31,6 +31,16 @@ impl Conditions {
     }
 }
 
+/// A limit for all headers together, so that no server takes more than another.
+pub(crate) fn check_length(headers: &HeaderMap) -> Result<()> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes <= limits::REQUEST_HEADER_BYTES {
+        return Ok(());
+    }
+    let limit = limits::REQUEST_HEADER_BYTES;
+    Err(Problem::new(Code::InvalidHeader, format!("the headers are longer than {limit} bytes together")))
+}
+
 fn hash(first: &[u8], second: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(first).chain_update([0]).chain_update(second).finalize().into()
 }

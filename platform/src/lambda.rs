@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use crate::access::{ClientAddress, Quotas};
 use crate::config::Config;
+use crate::deadline::KilledAt;
 use crate::endpoint::{Routes, Settings};
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, EmfRecorder, Format, Telemetry};
@@ -72,8 +73,13 @@ where
                 Box::pin(handler(ledger.clone(), event.payload));
             let (ledger, telemetry) = (&ledger, &telemetry);
             async move {
-                let request_id = event.context.request_id;
-                telemetry.event(ledger, operation, &request_id, handled).await.map_err(Error::from)
+                let done_by = killed_at(&event.context).map_or(Timestamp(u64::MAX), KilledAt::done_by);
+                let in_time = async {
+                    // Killed in the middle it would leave no line of what happened.
+                    let handled = ledger.clock().until(done_by, handled).await;
+                    handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())))
+                };
+                telemetry.event(ledger, operation, &event.context.request_id, in_time).await.map_err(Error::from)
             }
         };
         lambda_runtime::run(service_fn(respond)).await
@@ -106,6 +112,7 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
     let LambdaEvent { mut payload, context } = event;
     let request_id = payload.request_context.request_id.clone().unwrap_or_default();
     let address = payload.request_context.http.source_ip.as_ref().and_then(|text| text.parse::<IpAddr>().ok());
+    let killed_at = killed_at(&context);
     let checked = check_body(&payload).and_then(|()| uri(&payload));
     if checked.is_err() {
         payload.body = None;
@@ -131,6 +138,9 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
             if let Some(address) = address {
                 head.extensions.insert(ClientAddress(address));
             }
+            if let Some(killed_at) = killed_at {
+                head.extensions.insert(killed_at);
+            }
             router.oneshot(Request::from_parts(head, Body::new(body))).await
         }
     });
@@ -145,6 +155,11 @@ fn refuse(problem: &Problem, request_id: &str) -> Response {
         response.headers_mut().insert("x-request-id", value);
     }
     response
+}
+
+/// When Lambda kills the process, if it says so.
+fn killed_at(context: &lambda_runtime::Context) -> Option<KilledAt> {
+    (context.deadline > 0).then_some(KilledAt(ledger::Timestamp(context.deadline)))
 }
 
 fn check_body(event: &ApiGatewayV2httpRequest) -> Result<(), Problem> {

@@ -109,3 +109,29 @@ async fn c5_lag_counts_what_is_not_committed() {
     let described = stream.get("/subscriptions/reader").await.ok(200);
     assert_eq!(described["lag"], json!({ "events": 0, "ms": 0 }));
 }
+
+#[tokio::test]
+async fn c6_a_status_says_how_the_reader_does() {
+    let api = Api::in_process().await;
+    let stream = with_events(&api, "c6", 4).await;
+    let status = async || stream.get("/subscriptions/reader").await.ok(200)["status"].clone();
+    let minutes = |minutes: u64| api.app().clock.advance(minutes * 60_000);
+    assert_eq!(status().await, "OK");
+    minutes(10);
+    assert_eq!(status().await, "STOP");
+    let page = stream.poll("reader", "").await;
+    assert_eq!(status().await, "STALL");
+    assert!(stream.commit("reader", &page).await);
+    assert_eq!(status().await, "OK");
+    minutes(60);
+    assert_eq!(status().await, "IDLE");
+    stream.poll("reader", "").await;
+    assert_eq!(status().await, "OK");
+    // However long it had nothing to commit, it is not accused the moment that something comes.
+    stream.publish(json!([numbered(4)])).await;
+    assert_eq!(status().await, "OK");
+    let _ = stream.seek("reader", json!("earliest")).await.ok(200);
+    assert_eq!(status().await, "REWIND");
+    minutes(360 * 60);
+    assert_eq!(status().await, "LOST");
+}

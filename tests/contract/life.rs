@@ -169,3 +169,28 @@ async fn l7_health_is_open_to_all() {
     let health = api.with_key(None).get("/health").await.ok(200);
     assert!(health["version"].is_string(), "{health}");
 }
+
+#[tokio::test]
+async fn l7_health_says_what_is_wrong() {
+    let api = Api::in_process().await;
+    let (app, anybody) = (api.app(), api.with_key(None));
+    assert_eq!(anybody.get("/health").await.ok(200)["findings"][0]["subject"], "keeper");
+    app.ledger.sweep().await.expect("a sweep");
+    app.clock.advance(ledger::limits::CACHE_MS);
+    let health = anybody.get("/health").await.ok(200);
+    assert_eq!((&health["status"], &health["findings"]), (&json!("ok"), &json!([])));
+    app.clock.advance(4 * 3_600_000);
+    let health = anybody.get("/health").await.ok(200);
+    assert_eq!((&health["status"], &health["findings"][0]["subject"]), (&json!("degraded"), &json!("keeper")));
+
+    // Asking often costs nothing; a store that is away is noticed within the same half minute.
+    app.engine().record();
+    for _ in 0..10 {
+        let _ = anybody.get("/health").await.ok(200);
+    }
+    assert_eq!(app.engine().take_calls().len(), 0);
+    app.clock.advance(ledger::limits::CACHE_MS);
+    app.engine().inject(embedded::Fault::any(embedded::FaultKind::ServerErrorBefore, 4));
+    anybody.get("/health").await.problem(503, "unavailable");
+    let _ = anybody.get("/health").await.ok(200);
+}

@@ -99,3 +99,31 @@ async fn o4_readers_wait_for_a_store_that_is_away() {
     broken.store(0, Ordering::SeqCst);
     assert_eq!(stream.drain("reader", 10).await.len(), 1);
 }
+
+/// Each call of one operation lasts longer than any client waits.
+struct Endless(&'static str);
+
+impl Fate for Endless {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let returns_ms = if call.operation == self.0 { ledger::limits::REQUEST_MS } else { 0 };
+        Course { returns_ms, ..Course::default() }
+    }
+}
+
+#[tokio::test]
+async fn o5_what_takes_too_long_is_answered_with_what_is_known() {
+    let api = Api::in_process().await;
+    let stream = Stream::create(&api, "o5").await;
+    stream.publish_numbered(0..1).await;
+    let app = api.app();
+    app.engine().set_fate(Endless("Query"));
+    let refused = stream.get("/events?from=earliest").await;
+    assert_eq!(refused.problem(503, "unavailable")["effect"], "none");
+    let refused = publish(&stream, 1, None).await;
+    assert_eq!(refused.problem(503, "unavailable")["effect"], "none", "it had only read");
+    app.engine().set_fate(Endless("PutItem"));
+    let refused = publish(&stream, 1, None).await;
+    assert_eq!(refused.problem(503, "outcome_unknown")["effect"], "unknown");
+    app.engine().set_fate(Endless("Nothing"));
+    assert_eq!(stream.log(10).await.len(), 2, "it had been stored");
+}

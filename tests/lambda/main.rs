@@ -4,6 +4,8 @@
 //! The events are written from AWS's documented shapes, with the key, path and body that a test needs put in. What the
 //! runtime does around a handler is not run here.
 
+mod deadline;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;
@@ -14,6 +16,7 @@ use tests::app::App;
 
 const REQUEST: &str = include_str!("../../platform/fixtures/publish.json");
 const CHANGES: &str = include_str!("../../services/compactor/fixtures/changes.json");
+const SAMPLE: &str = include_str!("../../services/keeper/fixtures/sample.json");
 const SCHEDULE: &str = include_str!("../../services/keeper/fixtures/schedule.json");
 
 /// The services, each as its own Lambda.
@@ -88,6 +91,21 @@ async fn the_keeper_compacts_what_no_doorbell_rang_for() {
     let schedule = serde_json::from_str(SCHEDULE).expect("the fixture is an event");
     keeper::keep(fleet.app.ledger.clone(), schedule).await.expect("a sweep");
     assert_eq!(fleet.send(poll::routes(), "GET", path, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_keeper_looks_at_every_subscription_when_its_schedule_says_so() {
+    let fleet = Fleet::start().await;
+    fleet.send(admin::routes(), "POST", "/streams", Some(json!({"stream_id": "orders"}))).await;
+    let reader = json!({"subscription_id": "reader", "start_from": "earliest"});
+    fleet.send(admin::routes(), "POST", "/streams/orders/subscriptions", Some(reader)).await;
+    let engine = fleet.app.engine();
+    engine.record();
+    let schedule = serde_json::from_str(SAMPLE).expect("the fixture is an event");
+    keeper::keep(fleet.app.ledger.clone(), schedule).await.expect("a sample");
+    let calls: Vec<_> = engine.take_calls().into_iter().map(|call| call.operation).collect();
+    // Nothing is written: the streams, the subscriptions, the one head, and whether the partition was ever used.
+    assert_eq!(calls, ["Query", "Query", "Query", "GetItem"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What each operation costs in DynamoDB units, as the store reports it: the bill is part of the protocol.
 
 use embedded::Call;
-use ledger::{Lease, LeaseRequest, StartFrom};
+use ledger::{Lease, LeaseRequest, PageRequest, StartFrom};
 use platform::api_key::Token;
 
 use crate::world::{World, event, once, page, publish, request, subscription};
@@ -70,6 +70,26 @@ async fn an_idle_poll_costs_one_read_unit_for_each_partition() {
         assert_eq!(units(&world.engine.take_calls()), (partitions as f64 + 1.0, 0.0));
         drop(idle);
     }
+}
+
+#[tokio::test]
+async fn the_lag_of_a_page_costs_a_head_only_where_the_page_was_cut() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    let first = world.ledger.poll(&stream, &name, None, PageRequest { limit: 1, wait_ms: 0 }).await.expect("a page");
+    assert_eq!(first.lag.events, 2);
+    world.engine.record();
+    let cut = PageRequest { limit: 1, wait_ms: 0 };
+    let second = world.ledger.poll(&stream, &name, Some(first.cursor), cut).await.expect("a page");
+    assert_eq!((second.lag.events, units(&world.engine.take_calls())), (1, (2.0, 0.0)));
+    world.engine.record();
+    let last = world.ledger.poll(&stream, &name, Some(second.cursor), page()).await.expect("a page");
+    assert_eq!((last.lag.events, units(&world.engine.take_calls())), (0, (1.0, 0.0)));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod cost;
 mod doubt;
 mod faults;
+mod lag;
 mod life;
 mod races;
 mod world;

@@ -19,7 +19,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let clock = Clock::manual(START);
+        Self::on(Clock::manual(START)).await
+    }
+
+    /// The same on another clock.
+    pub(crate) async fn on(clock: Clock) -> Self {
         let engine = Engine::memory(&clock);
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table");
         let ledger = Self::ledger(&engine, &clock, 1, true);

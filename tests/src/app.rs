@@ -72,9 +72,41 @@ impl App {
             Some(engine) => engine.client(),
             None => platform::config::client().await,
         };
-        ledger::table::create_if_absent(&client, &table).await.expect("the table can be created");
+        Self::assemble(engine, client, &table, clock, randomness, quotas, telemetry).await
+    }
+
+    /// The same on a clock that runs with tokio's time, which such a test pauses; always on the embedded table.
+    ///
+    /// # Panics
+    /// When the table cannot be made.
+    pub async fn start_running(quotas: Quotas) -> Self {
+        let clock = Clock::simulated(START);
+        let engine = embedded::Engine::memory(&clock);
+        let client = engine.client();
+        Self::assemble(
+            Some(engine),
+            client,
+            "eventledger",
+            clock,
+            Randomness::seeded(1),
+            quotas,
+            Telemetry::log("test"),
+        )
+        .await
+    }
+
+    async fn assemble(
+        engine: Option<embedded::Engine>,
+        client: aws_sdk_dynamodb::Client,
+        table: &str,
+        clock: Clock,
+        randomness: Randomness,
+        quotas: Quotas,
+        telemetry: Telemetry,
+    ) -> Self {
+        ledger::table::create_if_absent(&client, table).await.expect("the table can be created");
         let settings = Settings { alone: true };
-        let ledger = Ledger::new(client, &table, clock.clone(), randomness, settings);
+        let ledger = Ledger::new(client, table, clock.clone(), randomness, settings);
         let router = local::app::router(
             &ledger,
             &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry },

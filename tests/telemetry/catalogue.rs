@@ -105,7 +105,7 @@ fn an_environment_has_few_series() {
 
 /// Operations with their service: each belongs to one, but for `unknown`, which all that are asked have.
 fn platform_operations() -> usize {
-    let events = ["compact_partitions", "sweep"].len();
+    let events = ["compact_partitions", "sweep", "sample"].len();
     let asked = ["admin", "publish", "poll"].len();
     local::app::routes().endpoints().count() + events + asked
 }

@@ -20,7 +20,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap};
-use ledger::{Clock, Ledger};
+use ledger::Ledger;
 
 pub use caller::Caller;
 pub use quotas::{Allowance, Quotas, Tier, TierQuotas};
@@ -30,7 +30,7 @@ pub use standing::Spending;
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
 use crate::telemetry::note;
-use crate::{accept, query};
+use crate::{accept, headers, query};
 
 /// What a route asks of its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,6 @@ pub struct ClientAddress(pub IpAddr);
 /// Everything that stands between a request and its handler.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    clock: Clock,
     keys: keys::Keys,
     meter: meter::Meter,
     failures: failures::Failures,
@@ -61,7 +60,6 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(ledger: &Ledger, environment: &str, quotas: Quotas) -> Self {
         Self {
-            clock: ledger.clock().clone(),
             keys: keys::Keys::new(ledger.clone(), environment),
             meter: meter::Meter::new(ledger.clone(), quotas),
             failures: failures::Failures::new(quotas.failures_per_minute, ledger.clock().clone()),
@@ -94,14 +92,16 @@ pub(crate) async fn pass(
             Err(problem) => problem.into_response(),
         };
     }
-    let began = gate.clock.now();
+    if let Err(problem) = headers::check_length(request.headers()) {
+        return problem.into_response();
+    }
     let address = client_address(request.extensions());
     let caller = match gate.authenticate(request.headers(), address).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     note("key_id", caller.key_id());
-    let spending = Spending::new(gate, caller.clone(), began);
+    let spending = Spending::new(gate, caller.clone());
     let mut response = match admit(requirement, &caller, &spending, &mut request).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

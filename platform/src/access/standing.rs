@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ledger::{Timestamp, limits};
 
 use super::Gate;
 use super::caller::Caller;
@@ -51,13 +50,12 @@ impl Standing {
 pub struct Spending {
     gate: Arc<Gate>,
     caller: Caller,
-    began: Timestamp,
     standings: Arc<Mutex<Vec<Standing>>>,
 }
 
 impl Spending {
-    pub(super) fn new(gate: Arc<Gate>, caller: Caller, began: Timestamp) -> Self {
-        Self { gate, caller, began, standings: Arc::default() }
+    pub(super) fn new(gate: Arc<Gate>, caller: Caller) -> Self {
+        Self { gate, caller, standings: Arc::default() }
     }
 
     /// Spends one request.
@@ -68,7 +66,7 @@ impl Spending {
     /// Spends events, before any is published.
     ///
     /// # Errors
-    /// 429 when so many are not left, 503 when it took so long to find out that nobody waits any more; nothing was done.
+    /// 429 when so many are not left; nothing was done.
     pub async fn events(&self, count: usize) -> Result<()> {
         self.spend(Measure::Events, u32::try_from(count).unwrap_or(u32::MAX)).await
     }
@@ -77,12 +75,7 @@ impl Spending {
         let Some(cost) = std::num::NonZeroU32::new(cost) else { return Ok(()) };
         let standing = self.gate.meter.spend(&self.caller, measure, cost).await;
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).push(standing);
-        standing.check()?;
-        // The process may have been frozen meanwhile. What its client has given up must not happen later.
-        if self.gate.clock.now().since(self.began) > limits::OPERATION_MS {
-            return Err(Problem::new(Code::Unavailable, "the request waited too long to be begun; nothing was done"));
-        }
-        Ok(())
+        standing.check()
     }
 
     /// Says in an answer's header how the quotas stand.

@@ -277,7 +277,7 @@ fn objective_ms(operation: &str) -> u64 {
         "commit" => 150,
         "poll" | "read_events" => 300,
         // Work that nobody waits for has its own alarms.
-        "compact_partitions" | "sweep" => u64::MAX,
+        "compact_partitions" | "sweep" | "sample" => u64::MAX,
         _ => 500,
     }
 }

@@ -1,6 +1,7 @@
 //! What a service tells of itself: logs, metrics and the one line of each invocation.
 
 pub mod catalogue;
+pub mod consumers;
 mod emf;
 mod invocation;
 mod logs;

@@ -1,11 +1,13 @@
 //! Parse, one verb of the ledger, answer.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use ledger::model::{StreamName, SubscriptionName};
 use ledger::{Ledger, SeekTo, StartFrom};
 use platform::access::{Action, Caller};
+use platform::health::Probe;
 use platform::json::{Json, NoBody, answer, created};
 use platform::path::Path;
 use platform::problem::Result;
@@ -107,8 +109,10 @@ pub(crate) async fn compact(
     Ok(answer(StatusCode::OK, &wire::Watermarks::from(watermarks)))
 }
 
-pub(crate) async fn health() -> Response {
-    answer(StatusCode::OK, &wire::Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+pub(crate) async fn health(State(ledger): State<Ledger>, probe: Option<Extension<Probe>>) -> Result<Response> {
+    let health = ledger.health().await?;
+    let seen = probe.and_then(|Extension(probe)| probe.look());
+    Ok(answer(StatusCode::OK, &wire::Health::new(health, ledger.clock().now(), seen)))
 }
 
 pub(crate) async fn openapi() -> impl IntoResponse {

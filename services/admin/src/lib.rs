@@ -126,7 +126,7 @@ fn compact_now() -> Route {
 
 fn service() -> [Route; 2] {
     [
-        Endpoint::get("/health", "health", "Tell that the service is alive, and its version")
+        Endpoint::get("/health", "health", "Tell that the service is alive, and what is wrong")
             .open()
             .answers::<wire::Health>(200, "It is alive")
             .handled_by(handlers::health),

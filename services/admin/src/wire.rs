@@ -1,7 +1,8 @@
 //! The shapes of requests and answers about streams and subscriptions.
 
 use ledger::model::{PartitionCount, RetentionHours, StreamName, SubscriptionName};
-use ledger::{StartFrom, limits};
+use ledger::{StartFrom, Timestamp, limits};
+use platform::health::Finding;
 use platform::json::present;
 use platform::query::{Limit, ShortText};
 use platform::wire::Lag;
@@ -285,9 +286,26 @@ impl From<Vec<ledger::Watermark>> for Watermarks {
     }
 }
 
-/// That the service is alive.
+/// That the service is alive, and what is wrong with it all the same.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Health {
-    pub(crate) status: &'static str,
-    pub(crate) version: &'static str,
+    /// `ok`, or `degraded`: then `findings` says what needs somebody's attention.
+    status: &'static str,
+    version: &'static str,
+    findings: Vec<Finding>,
+}
+
+impl Health {
+    pub(crate) fn new(health: ledger::Health, now: Timestamp, seen: Option<Finding>) -> Self {
+        let late = |at| now.since(at) > limits::KEEPER_LATE_MS;
+        let keeper = match health.swept_at {
+            None => Some("no sweep has come to its end yet"),
+            Some(at) if late(at) => Some("no sweep has come to its end for hours: what expires is not tidied up"),
+            Some(_) => None,
+        };
+        let keeper = keeper.map(|detail| Finding { subject: "keeper", detail });
+        let findings: Vec<_> = keeper.into_iter().chain(seen).collect();
+        let status = if findings.is_empty() { "ok" } else { "degraded" };
+        Self { status, version: env!("CARGO_PKG_VERSION"), findings }
+    }
 }

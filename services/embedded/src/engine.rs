@@ -129,6 +129,12 @@ impl Engine {
         *lock(&self.inside.fate) = Some(Arc::new(fate));
     }
 
+    /// Whether the last write found the disk full.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        self.inside.disk_is_full.load(Ordering::Relaxed)
+    }
+
     /// How many calls were made to fail so far.
     #[must_use]
     pub fn fired(&self) -> usize {

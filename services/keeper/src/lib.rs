@@ -1,7 +1,8 @@
-//! The keeper: woken by a schedule, it heals and tidies every stream.
+//! The keeper: woken by schedules, it heals and tidies every stream each hour, and each minute looks at how every
+//! subscription does.
 
 mod handlers;
 mod wire;
 
 pub use handlers::keep;
-pub use wire::Schedule;
+pub use wire::{Schedule, Task};

@@ -204,18 +204,68 @@ pub struct SubscriptionDescription {
 pub enum Status {
     /// Retention overtook it: events were lost to it.
     Lost,
-    /// It was moved back and has not committed since.
+    /// It was moved back a moment ago, and has not committed since.
     Rewind,
     /// There are events, and it neither polls nor commits.
     Stop,
-    /// There are events, it polls, and its commits do not move.
+    /// There were events all the time, it polls, and its commits do not move.
     Stall,
-    /// It moves, and does not catch up.
+    /// It moves, never catches up, and falls behind.
     Warn,
     /// It keeps up.
     Ok,
     /// There is nothing to read, and it does not ask.
     Idle,
+}
+
+impl Status {
+    /// Every status, worst first.
+    pub const ALL: [Self; 7] = [Self::Lost, Self::Rewind, Self::Stop, Self::Stall, Self::Warn, Self::Ok, Self::Idle];
+
+    /// As it is spelled in answers and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "LOST",
+            Self::Rewind => "REWIND",
+            Self::Stop => "STOP",
+            Self::Stall => "STALL",
+            Self::Warn => "WARN",
+            Self::Ok => "OK",
+            Self::Idle => "IDLE",
+        }
+    }
+}
+
+/// What the table knows of the system's own health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// When a sweep last came to its end; absent before the first one.
+    pub swept_at: Option<Timestamp>,
+}
+
+/// How all subscriptions do, at one time.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumersSample {
+    /// Those that could be looked at.
+    pub consumers: Vec<ConsumerSample>,
+    /// Whether that is all of them.
+    pub complete: bool,
+}
+
+/// How one subscription does.
+#[derive(Clone, Debug)]
+pub struct ConsumerSample {
+    /// The stream it reads.
+    pub stream: StreamName,
+    /// Its name.
+    pub subscription: SubscriptionName,
+    /// How it does.
+    pub status: Status,
+    /// What lies beyond its committed positions.
+    pub lag: Lag,
+    /// Until the first of that expires, in milliseconds, 0 when it has; absent when nothing that it needs can expire.
+    pub headroom_ms: Option<u64>,
 }
 
 /// The answer to a commit.

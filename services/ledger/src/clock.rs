@@ -2,8 +2,10 @@
 //! test decides what time it is. It is wall time on purpose: a frozen Lambda stops its monotonic clock.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads the clock and sleeps")]
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -134,6 +136,29 @@ impl Clock {
                 now.fetch_add(milliseconds, Ordering::SeqCst);
             }
         }
+    }
+
+    /// Does work until a time, and gives it up then: `None`. Work that is so late already is not begun and not gone on with,
+    /// however the time passed: the process may have been frozen. A manual clock wakes nobody; on it work is given up when
+    /// it is next looked at.
+    pub async fn until<T>(&self, deadline: Timestamp, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let left = Duration::from_millis(deadline.since(self.now()));
+        let timer = (!matches!(self.0, Source::Manual(_))).then(|| tokio::time::sleep(left));
+        let mut timer = std::pin::pin!(timer);
+        std::future::poll_fn(|context| {
+            if self.now() >= deadline {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(value) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(value));
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(context).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Waits. On a manual clock nothing else moves time, so it advances by the pause and only yields.

@@ -9,6 +9,7 @@ use crate::model::cursor::Cursor;
 use crate::model::{Progress, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::poll::check_use;
+use crate::status::remember;
 use crate::store::{KnownCommit, Outcome, SubscriptionItem};
 use crate::usage;
 
@@ -68,10 +69,14 @@ fn committed(
     lag: Lag,
     now: Timestamp,
 ) -> SubscriptionItem {
+    if item.progress.in_snapshot() && !joined.in_snapshot() {
+        // What lay beyond the watermarks says nothing of how it follows the log from now on.
+        item.commits.clear();
+    }
     item.progress = joined;
     item.verified_at = verified_at;
     item.version += 1;
     item.rewound = false;
-    item.remember(KnownCommit { at: now, lag_events: lag.events });
+    remember(&mut item.commits, KnownCommit { at: now, lag_events: lag.events });
     item
 }

@@ -1,22 +1,102 @@
-//! How readers do: lag, exactly, and the status of a subscription as a pure function of what it left behind.
+//! How far readers are: lag, exactly, from the records themselves. What it says of a subscription is in `status`; all
+//! subscriptions at once are in `sample`.
 
-use crate::answers::{Lag, Listing, Status, SubscriptionDescription};
+use crate::answers::{Lag, Listing, PartitionId, Status, SubscriptionDescription};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::CursorUse;
 use crate::model::{Position, Progress, StreamName, SubscriptionName};
-use crate::store::{KnownCommit, Store, StreamItem, SubscriptionItem};
-
-/// A reader that neither polled nor committed for so long has stopped, in milliseconds.
-const STOPPED_MS: u64 = 10 * 60_000;
+use crate::status::{Evidence, status};
+use crate::store::{RecordBatch, Store, StreamItem, SubscriptionItem};
 
 /// What lies beyond progress, and whether retention overtook it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Beyond {
-    lag: Lag,
-    lost: bool,
+pub(crate) struct Beyond {
+    pub(crate) lag: Lag,
+    pub(crate) lost: bool,
     past_tail: bool,
+}
+
+/// A record batch without its records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    slot: u64,
+    base_offset: u64,
+    accepted_at: Timestamp,
+}
+
+impl From<&RecordBatch> for Place {
+    fn from(batch: &RecordBatch) -> Self {
+        Self { slot: batch.slot, base_offset: batch.base_offset, accepted_at: batch.accepted_at }
+    }
+}
+
+/// How far the log of a partition goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    tail: Position,
+    head: Option<Place>,
+}
+
+impl End {
+    /// The slot whose record batch must be read to know how old what lies beyond a position is; the newest one is known.
+    pub(crate) fn unknown_slot(&self, position: Position) -> Option<u64> {
+        self.head.filter(|head| head.slot > position.slot).map(|_| position.slot)
+    }
+}
+
+/// The positions of progress; a bootstrap that has not begun has everything before it.
+pub(crate) fn positions(stream: &StreamItem, progress: &Progress) -> Vec<Position> {
+    if progress.positions.is_empty() {
+        vec![Position::START; usize::from(stream.partition_count())]
+    } else {
+        progress.positions.clone()
+    }
+}
+
+/// What lies beyond a position of one partition; `first` is the record batch at it, where [`End::unknown_slot`] asked.
+pub(crate) fn beyond_position(
+    stream: &StreamItem,
+    position: Position,
+    end: End,
+    first: Option<Place>,
+    now: Timestamp,
+) -> Beyond {
+    let events = end.tail.offset.saturating_sub(position.offset);
+    let next = if end.unknown_slot(position).is_some() { first } else { end.head }.filter(|_| events > 0);
+    Beyond {
+        lag: Lag { events, ms: next.map_or(0, |next| now.since(next.accepted_at)) },
+        lost: next.is_some_and(|next| next.base_offset > position.offset || stream.is_expired(next.accepted_at, now)),
+        past_tail: position.offset > end.tail.offset,
+    }
+}
+
+impl Beyond {
+    /// What lies beyond progress, from what lies beyond each of its positions.
+    pub(crate) fn of(progress: &Progress, lanes: impl IntoIterator<Item = Self>) -> Self {
+        let sum = lanes.into_iter().fold(Self::default(), |sum, lane| Self {
+            lag: Lag { events: sum.lag.events + lane.lag.events, ms: sum.lag.ms.max(lane.lag.ms) },
+            lost: sum.lost || lane.lost,
+            past_tail: sum.past_tail || lane.past_tail,
+        });
+        // A bootstrap that has not begun needs nothing of the log.
+        Self { lost: sum.lost && !progress.positions.is_empty(), ..sum }
+    }
+}
+
+/// How a subscription does.
+pub(crate) fn judge(item: &SubscriptionItem, beyond: &Beyond, now: Timestamp) -> Status {
+    status(&Evidence {
+        now,
+        lag: beyond.lag,
+        lost: beyond.lost,
+        rewound: item.rewound,
+        begun_at: item.begun_at,
+        last_poll_at: item.last_poll_at,
+        in_snapshot: item.progress.in_snapshot(),
+        commits: &item.commits,
+    })
 }
 
 impl Ledger {
@@ -31,31 +111,39 @@ impl Ledger {
 
     async fn beyond(&self, stream: &StreamItem, progress: &Progress) -> Result<Beyond> {
         let now = self.clock.now();
-        // A bootstrap that has not begun has everything before it.
-        let start = vec![Position::START; usize::from(stream.partition_count())];
-        let positions = if progress.positions.is_empty() { &start } else { &progress.positions };
-        let look = async |(partition, position): (u16, &Position)| {
+        let look = async |(partition, position): (u16, Position)| {
             let partition = stream.partition(partition);
-            let tail_and_time = match self.store.head(&partition).await? {
-                None => (self.beginning(&partition).await?, None),
-                Some(head) if head.slot <= position.slot => (head.next(), Some(head)),
-                Some(head) => (head.next(), self.store.record_batch_from(&partition, position.slot).await?),
+            let end = self.end(&partition).await?;
+            let first = match end.unknown_slot(position) {
+                Some(slot) => self.first_place(&partition, slot).await?,
+                None => None,
             };
-            let (tail, next) = tail_and_time;
-            let events = tail.offset.saturating_sub(position.offset);
-            let next = next.filter(|_| events > 0);
-            let lost = next
-                .as_ref()
-                .is_some_and(|next| next.base_offset > position.offset || stream.is_expired(next.accepted_at, now));
-            let ms = next.map_or(0, |next| now.since(next.accepted_at));
-            Ok::<_, Error>(Beyond { lag: Lag { events, ms }, lost, past_tail: position.offset > tail.offset })
+            Ok::<_, Error>(beyond_position(stream, position, end, first, now))
         };
-        let lanes = futures::future::try_join_all((0..).zip(positions).map(look)).await?;
-        Ok(lanes.into_iter().fold(Beyond::default(), |sum, lane| Beyond {
-            lag: Lag { events: sum.lag.events + lane.lag.events, ms: sum.lag.ms.max(lane.lag.ms) },
-            lost: sum.lost || (lane.lost && !progress.positions.is_empty()),
-            past_tail: sum.past_tail || lane.past_tail,
-        }))
+        let lanes = futures::future::try_join_all((0..).zip(positions(stream, progress)).map(look)).await?;
+        Ok(Beyond::of(progress, lanes))
+    }
+
+    /// How far the log of a partition goes.
+    ///
+    /// # Errors
+    /// `HeadLost`, `Unavailable`.
+    pub(crate) async fn end(&self, partition: &PartitionId) -> Result<End> {
+        Ok(match self.store.head(partition).await? {
+            Some(head) => End { tail: head.next(), head: Some(Place::from(&head)) },
+            None => End { tail: self.beginning(partition).await?, head: None },
+        })
+    }
+
+    /// The first record batch at a slot or after it. One that a query passes over is asked for by its key: the query may
+    /// have been torn, and nobody is to be called lost for that.
+    pub(crate) async fn first_place(&self, partition: &PartitionId, slot: u64) -> Result<Option<Place>> {
+        let found = self.store.record_batch_from(partition, slot).await?;
+        if found.as_ref().is_some_and(|found| found.slot == slot) {
+            return Ok(found.as_ref().map(Place::from));
+        }
+        let exact = self.store.record_batch(partition, slot).await?;
+        Ok(exact.or(found).as_ref().map(Place::from))
     }
 
     /// A subscription and how it does.
@@ -103,15 +191,7 @@ impl Ledger {
         item: SubscriptionItem,
     ) -> Result<SubscriptionDescription> {
         let beyond = self.beyond(stream, &item.progress).await?;
-        let status = status(&Evidence {
-            now: self.clock.now(),
-            lag_events: beyond.lag.events,
-            lost: beyond.lost,
-            rewound: item.rewound,
-            last_poll_at: item.last_poll_at,
-            created_at: item.created_at,
-            commits: &item.commits,
-        });
+        let status = judge(&item, &beyond, self.clock.now());
         let used_for = CursorUse::subscription(&item.name, item.generation);
         let cursor = self.seal_at(stream, used_for, item.progress.clone(), item.verified_at);
         Ok(SubscriptionDescription {
@@ -128,45 +208,4 @@ impl Ledger {
             name: item.name,
         })
     }
-}
-
-/// What a subscription left behind.
-struct Evidence<'a> {
-    now: Timestamp,
-    lag_events: u64,
-    lost: bool,
-    rewound: bool,
-    last_poll_at: Option<Timestamp>,
-    created_at: Timestamp,
-    commits: &'a [KnownCommit],
-}
-
-/// How a subscription does; the first rule that holds. Thresholds of lag alone decide nothing: a reader that is far
-/// behind and gains is well, one that is a little behind and stands still is not.
-fn status(evidence: &Evidence<'_>) -> Status {
-    let last_commit = evidence.commits.last().map(|commit| commit.at);
-    let quiet = |at: Option<Timestamp>| evidence.now.since(at.unwrap_or(evidence.created_at)) >= STOPPED_MS;
-    let (polls, commits) = (!quiet(evidence.last_poll_at), !quiet(last_commit));
-    if evidence.lost {
-        Status::Lost
-    } else if evidence.rewound {
-        Status::Rewind
-    } else if evidence.lag_events == 0 {
-        if polls || commits { Status::Ok } else { Status::Idle }
-    } else if !polls && !commits {
-        Status::Stop
-    } else if !commits {
-        Status::Stall
-    } else if never_gains(evidence.commits) {
-        Status::Warn
-    } else {
-        Status::Ok
-    }
-}
-
-/// Whether a full memory of commits shows a lag that only grows.
-fn never_gains(commits: &[KnownCommit]) -> bool {
-    commits.len() == crate::limits::REMEMBERED_COMMITS
-        && commits.windows(2).all(|pair| pair[1].lag_events >= pair[0].lag_events)
-        && commits.last().map(|last| last.lag_events) > commits.first().map(|first| first.lag_events)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::answers::Health;
 use crate::clock::{Clock, Timestamp};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ pub struct Ledger {
     /// Generation of each subscription that was polled, and the minute that was noted.
     pub(crate) subscriptions: Cache<(Incarnation, SubscriptionName), u64>,
     pub(crate) noted_polls: Cache<(Incarnation, SubscriptionName), Timestamp>,
+    pub(crate) health: Cache<(), Health>,
 }
 
 impl Ledger {
@@ -59,6 +61,7 @@ impl Ledger {
             streams: Cache::default(),
             subscriptions: Cache::default(),
             noted_polls: Cache::default(),
+            health: Cache::default(),
         }
     }
 

@@ -35,6 +35,8 @@ pub const HEADER_BYTES: usize = 4 * 1024;
 pub const EVENTS_PER_REQUEST: usize = 1_000;
 /// Largest request body in bytes.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// Names and values of a request's own headers together, in bytes. API Gateway takes about 10 KB.
+pub const REQUEST_HEADER_BYTES: usize = 16 * 1024;
 /// Longest path and query of a request, in bytes.
 pub const URI_BYTES: usize = 8 * 1024;
 /// Longest path segment that is looked at, in bytes.
@@ -93,6 +95,11 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const SLOT_RACES: u32 = 8;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
+/// How long a request may take until its answer is on its way, in milliseconds. API Gateway gives up after 30 seconds.
+pub const REQUEST_MS: u64 = 29_000;
+/// What is left of the time of a request when nothing more is begun for it, in milliseconds: an attempt at the store that is
+/// under way then can end, and say what became of it.
+pub const ANSWER_MS: u64 = 1_000;
 /// How long noting the minute of a poll or the hour of a key may take, in milliseconds; what is asked for matters more.
 pub const NOTE_MS: u64 = 500;
 /// First and largest pause between attempts of a write, in milliseconds; the pause is drawn below it (full jitter).
@@ -101,6 +108,16 @@ pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
 pub const QUOTA_WINDOW_MS: u64 = 10_000;
 /// Commits that a subscription remembers.
 pub const REMEMBERED_COMMITS: usize = 10;
+/// So far apart lie the commits that a subscription remembers, in milliseconds; but for the last one, which is always known.
+pub const REMEMBERED_COMMIT_SPACING_MS: u64 = 60_000;
+/// How long a sample of all subscriptions may take, in milliseconds: the next one comes after a minute.
+pub const SAMPLE_MS: u64 = 45_000;
+/// A keeper whose last sweep is older has missed two of them, in milliseconds.
+pub const KEEPER_LATE_MS: u64 = 3 * HOUR_MS;
+/// Reads of one sample of all subscriptions: what it costs at the most. Most of them cost a unit each.
+pub const SAMPLE_READS: usize = 20_000;
+/// Reads that a sample has under way at once.
+pub const SAMPLE_READS_AT_ONCE: usize = 16;
 
 const _: () = {
     // Every event must fit an item, with room for its attributes and framing.
@@ -117,7 +134,9 @@ const _: () = {
     // An idle position is checked well before everything after it can have expired.
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.
-    assert!(CACHE_MS + OPERATION_MS < NAME_REUSE_MS);
+    assert!(CACHE_MS + REQUEST_MS < NAME_REUSE_MS);
+    // After the longest wait there is time to read what came.
+    assert!(WAIT_SECONDS as u64 * 1_000 + OPERATION_MS + ANSWER_MS <= REQUEST_MS);
     // No round of compaction outlives a tombstone that it did not see.
     assert!(COMPACTION_ROUND_MS < TOMBSTONE_MS / 100);
     assert!(DEFAULT_PAGE_ITEMS <= PAGE_ITEMS);

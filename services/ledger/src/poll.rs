@@ -3,6 +3,7 @@
 
 use crate::answers::{EventPage, Lag, PageRequest, ReadFrom};
 use crate::clock::Timestamp;
+use crate::deadline::within_request;
 use crate::error::{Error, Expired, Restart, Result};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -73,7 +74,7 @@ impl Ledger {
 
     /// Reads a page, and while it is empty and the request may wait, again after each ring of the doorbell.
     async fn wait_for_page(&self, stream: &StreamItem, payload: Payload, request: PageRequest) -> Result<EventPage> {
-        let until = self.clock.now().plus(request.wait_ms);
+        let until = within_request(self.clock.now().plus(request.wait_ms));
         let mut listener = (request.wait_ms > 0).then(|| self.doorbell.listen(stream.incarnation()));
         loop {
             let page = self.page(stream, &payload, request.limit).await?;

@@ -34,6 +34,7 @@ impl Ledger {
             item.verified_at = verified_at;
             item.version += 1;
             item.generation = (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53);
+            item.begun_at = self.clock.now();
             item.commits.clear();
             let outcome = self.store.update_subscription(stream.incarnation(), &item, version).await;
             // However it ended: it may have been applied.

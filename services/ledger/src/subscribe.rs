@@ -67,6 +67,7 @@ impl Ledger {
             // Random, so that cursors of a deleted subscription of the same name do not fit.
             generation: self.randomness.below(1 << 52),
             created_at: self.clock.now(),
+            begun_at: self.clock.now(),
             commits: Vec::new(),
             rewound: false,
             last_poll_at: None,

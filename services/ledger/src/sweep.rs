@@ -32,7 +32,14 @@ impl Ledger {
                 failures.note("a deleted stream was not collected", self.store.collect(&ended).await);
             }
         }
-        failures.first.map_or(Ok(()), Err)
+        if let Some(error) = failures.first {
+            return Err(error);
+        }
+        if let Err(error) = self.store.note_sweep(self.clock.now()).await {
+            // What had to be done is done; on a full disk it is what makes space.
+            tracing::warn!(%error, "the end of a sweep was not noted");
+        }
+        Ok(())
     }
 
     async fn sweep_stream(&self, stream: &StreamItem, failures: &mut Failures) {

@@ -1,13 +1,20 @@
 //! The services of this process, as one router.
 
 use axum::Router;
+use embedded::Engine;
 use ledger::Ledger;
 use platform::access::{Allowance, Quotas};
 use platform::endpoint::{Routes, Settings};
+use platform::health::{Finding, Probe};
+use platform::in_flight::InFlight;
 use platform::telemetry::Telemetry;
 
 /// The environment that the server's API keys are for.
 pub(crate) const ENVIRONMENT: &str = "local";
+
+/// How many requests the server takes at once: far more than its disk can serve in the time that a client waits, and far
+/// fewer than would fill a small machine's memory with their bodies.
+const IN_FLIGHT: InFlight = InFlight { working: 256, waiting: 2_048 };
 
 /// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
 pub(crate) fn settings(telemetry: Telemetry) -> Settings {
@@ -21,7 +28,14 @@ pub fn routes() -> Routes {
     admin::routes().merge(publish::routes()).merge(poll::routes())
 }
 
+/// Sees a full disk.
+pub(crate) fn disk_probe(engine: &Engine) -> Probe {
+    let engine = engine.clone();
+    let detail = "the disk that holds the data is full: nothing can be written until space is freed on it";
+    Probe::new(move || engine.is_disk_full().then_some(Finding { subject: "disk", detail }))
+}
+
 /// All of them behind one middleware stack.
 pub fn router(ledger: &Ledger, settings: &Settings) -> Router {
-    routes().router(ledger.clone(), settings)
+    routes().bounded(IN_FLIGHT).router(ledger.clone(), settings)
 }

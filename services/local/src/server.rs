@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use axum::Extension;
 use axum::serve::ListenerExt;
 use embedded::Engine;
 use ledger::{Clock, Ledger, Randomness, Settings};
@@ -36,7 +37,7 @@ pub struct Running {
     ledger: Ledger,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
-    background: [JoinHandle<()>; 3],
+    background: [JoinHandle<()>; 4],
     /// Nobody else may take the directory before the last request is finished.
     _directory: DataDirectory,
 }
@@ -57,7 +58,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (stop, stopped) = oneshot::channel::<()>();
     let prometheus = metrics::of_this_process().map_err(StartError::Metrics)?;
     let telemetry = Telemetry::log("local");
-    let router = app::router(&ledger, &app::settings(telemetry.clone())).merge(metrics::route(prometheus.clone()));
+    let router = app::router(&ledger, &app::settings(telemetry.clone())).layer(Extension(app::disk_probe(&engine)));
+    let router = router.merge(metrics::route(prometheus.clone()));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener.tap_io(answer_at_once), service);
     let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
@@ -70,7 +72,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         server: tokio::spawn(server),
         background: [
             tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
-            tokio::spawn(tasks::keeper(ledger.clone(), telemetry, engine)),
+            tokio::spawn(tasks::keeper(ledger.clone(), telemetry.clone(), engine)),
+            tokio::spawn(tasks::sampler(ledger.clone(), telemetry)),
             tokio::spawn(metrics::fold(prometheus, ledger.clock().clone())),
         ],
         ledger,

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use embedded::Engine;
 use ledger::{Ledger, PartitionId};
-use platform::telemetry::Telemetry;
+use platform::telemetry::{Telemetry, consumers};
 
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
+const SAMPLE_PAUSE_MS: u64 = 60_000;
 
 /// Compacts what changed, until the doorbell is closed.
 pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
@@ -70,5 +71,18 @@ pub(crate) async fn keeper(ledger: Ledger, telemetry: Telemetry, engine: Engine)
             delete_expired(engine.clone()).await;
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
+    }
+}
+
+/// Looks each minute at how every subscription does.
+pub(crate) async fn sampler(ledger: Ledger, telemetry: Telemetry) {
+    loop {
+        ledger.clock().sleep(SAMPLE_PAUSE_MS).await;
+        let sample = async {
+            consumers::record(&ledger.sample_consumers().await?);
+            Ok(())
+        };
+        // What went wrong is logged; the next sample comes anyway.
+        telemetry.event(&ledger, "sample", &ledger.randomness().hex_id(), sample).await.ok();
     }
 }

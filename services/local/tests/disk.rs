@@ -92,7 +92,11 @@ async fn a_full_disk_refuses_to_write_and_needs_no_restart() {
     assert_eq!((&refused.1["code"], &refused.1["effect"]), (&json!("unavailable"), &json!("none")), "{}", refused.1);
     assert!(!refused.1.to_string().contains("disk"), "an inner text reached the client: {}", refused.1);
     assert_eq!(server.log().matches("the disk that holds the data is full").count(), 1, "said once: {}", server.log());
-    assert_eq!(client.get("/health").await.unwrap().0, 200);
+    let (status, health) = client.get("/health").await.unwrap();
+    assert_eq!(
+        (status, &health["status"], &health["findings"][0]["subject"]),
+        (200, &json!("degraded"), &json!("disk"))
+    );
     assert_eq!(client.read_all("full").await.len(), acknowledged, "reading goes on");
 
     std::fs::remove_file(filler).unwrap();
@@ -103,6 +107,7 @@ async fn a_full_disk_refuses_to_write_and_needs_no_restart() {
         clock.sleep(200).await;
     }
     acknowledged += 1;
+    assert_eq!(client.get("/health").await.unwrap().1["status"], "ok");
     let events = client.read_all("full").await;
     assert_eq!(events.len(), acknowledged, "what was refused is not there");
     let offsets: Vec<_> = events.iter().map(|event| event["offset"].as_u64().unwrap()).collect();

@@ -79,6 +79,50 @@ async fn a_waiting_poll_is_answered_before_the_end() {
 }
 
 #[tokio::test]
+async fn what_was_begun_when_the_server_stops_is_finished_and_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let mut server = Server::start(&data).await;
+    server.client().post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let publishers: Vec<_> = (0..8)
+        .map(|_| {
+            let (client, tell) = (server.client(), tell.clone());
+            tokio::spawn(async move {
+                let mut acknowledged = 0;
+                // Until nobody accepts any more; whatever is answered is answered well.
+                while let Ok((status, answer)) =
+                    client.post("/streams/orders/events", &json!({"type": "created", "data": 1}), None).await
+                {
+                    assert_eq!(status, 201, "{answer}");
+                    acknowledged += 1;
+                    tell.send(()).unwrap();
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        told.recv().await.unwrap();
+    }
+    let clock = Clock::system();
+    let began = clock.now();
+    server.terminate();
+    assert!(server.ended().await.success(), "{}", server.log());
+    assert!(clock.now().since(began) < 10_000, "busy clients do not hold up the end");
+    let mut acknowledged = 0;
+    for publisher in publishers {
+        acknowledged += publisher.await.unwrap();
+    }
+    let server = Server::start(&data).await;
+    assert!(acknowledged >= 100);
+    let kept = server.client().read_all("orders").await.len();
+    // A request whose connection was closed before its answer may have been stored.
+    assert!((acknowledged..=acknowledged + 8).contains(&kept), "{kept} of {acknowledged}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_waiting_poll_wakes_for_an_event() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(&place.path().join("data")).await;

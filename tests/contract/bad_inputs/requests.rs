@@ -164,6 +164,9 @@ async fn b10_headers() {
     for tag in ["1", "\"\"", "\"-1\"", "\"x\"", "*", "W/\"1\"", "\"01\"", "\"99999999999999999999\""] {
         rows.push(Row::publish(&format!("if-match {tag}"), event).header("if-match", tag).gets(400, "invalid_header"));
     }
+    let long = "a".repeat(17_000);
+    rows.push(Row::publish("long headers", event).header("x-anything", long.clone()).gets(400, "invalid_header"));
+    rows.push(Row::get("long headers", "/streams").header("x-anything", long).gets(400, "invalid_header"));
     rows.push(Row::publish("if-match of another tail", event).header("if-match", "\"7\"").gets(412, "tail_mismatch"));
     hold(rows).await;
 }

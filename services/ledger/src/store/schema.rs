@@ -35,6 +35,8 @@ pub(crate) enum Key<'a> {
     CallersEpoch,
     /// `LIMIT#<key id>#<quota>` / `W#<window>`: how much of a quota is leased in a window.
     Lease(&'a str, &'a str, u64),
+    /// `KEEPER` / `KEEPER`: when the keeper was last done.
+    Keeper,
 }
 
 impl Key<'_> {
@@ -52,6 +54,7 @@ impl Key<'_> {
             Self::Caller(id) => format!("KEY#{id}"),
             Self::CallersEpoch => "KEYS".to_owned(),
             Self::Lease(id, quota, _) => format!("LIMIT#{id}#{quota}"),
+            Self::Keeper => "KEEPER".to_owned(),
         }
     }
 
@@ -68,6 +71,7 @@ impl Key<'_> {
             Self::Caller(_) => "KEY".to_owned(),
             Self::CallersEpoch => "EPOCH".to_owned(),
             Self::Lease(_, _, window) => format!("W#{window:020}"),
+            Self::Keeper => "KEEPER".to_owned(),
         }
     }
 }

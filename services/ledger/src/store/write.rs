@@ -12,6 +12,7 @@ use super::failure::{self, Attempt, Refusal};
 use super::item::{Attributes, Item, Value, key_attributes};
 use super::schema::Key;
 use crate::clock::Timestamp;
+use crate::deadline;
 use crate::error::{Error, Result, ensure};
 use crate::limits;
 use crate::planted::{Bug, is_planted};
@@ -179,9 +180,11 @@ impl Store {
 
     async fn settle_or_conflict(&self, writes: Vec<Write>, deadline: Timestamp) -> Result<Settled> {
         ensure!(writes.len() <= limits::STORE_TRANSACTION_ITEMS, "a transaction has at most 100 actions");
+        let deadline = deadline::within_request(deadline);
         if self.clock.now() >= deadline {
             return Err(Error::Unavailable("the time for the request was over before its first attempt".into()));
         }
+        deadline::note_write();
         let token = self.randomness.hex_id();
         let mut unknown: Option<crate::Cause> = None;
         let mut pauses = Pauses::new();
@@ -229,7 +232,7 @@ impl Store {
 
     /// When a verb that begins now gives up.
     pub(crate) fn deadline(&self) -> Timestamp {
-        self.clock.now().plus(limits::OPERATION_MS)
+        deadline::within_request(self.clock.now().plus(limits::OPERATION_MS))
     }
 
     /// Waits a moment that is drawn below a growing bound.

@@ -3,6 +3,7 @@
 mod api_key;
 mod collected;
 mod compacted;
+mod keeper;
 mod lease;
 mod partition;
 mod receipt;

@@ -7,7 +7,6 @@ use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, 
 use crate::answers::StartFrom;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::limits;
 use crate::model::{Incarnation, Progress, SubscriptionName};
 use crate::store::item::unreadable;
 
@@ -25,7 +24,9 @@ pub(crate) struct SubscriptionItem {
     /// Changes with each seek, and is new when a deleted subscription is created again.
     pub(crate) generation: u64,
     pub(crate) created_at: Timestamp,
-    /// The last commits, oldest first; a seek clears them.
+    /// When it was created, or last moved by a seek.
+    pub(crate) begun_at: Timestamp,
+    /// Some of the last commits, oldest first, as `status::remember` keeps them; a seek clears them.
     pub(crate) commits: Vec<KnownCommit>,
     /// When a seek moved it back, until the next commit.
     pub(crate) rewound: bool,
@@ -36,7 +37,7 @@ pub(crate) struct SubscriptionItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownCommit {
     pub(crate) at: Timestamp,
-    /// Events that lay beyond it.
+    /// Events that lay beyond it, or beyond a commit shortly before it if those were fewer.
     pub(crate) lag_events: u64,
 }
 
@@ -63,6 +64,7 @@ impl SubscriptionItem {
             .with("version", self.version)
             .with("generation", self.generation)
             .with("created_at", self.created_at)
+            .with("begun_at", self.begun_at)
             .with("commits", packed(&self.commits))
             .with("rewound", self.rewound)
             .with_some("last_poll_at", self.last_poll_at)
@@ -70,6 +72,7 @@ impl SubscriptionItem {
 
     pub(crate) fn read(attributes: &Attributes) -> Result<Self> {
         let name = attributes.sort_key_after(SUBSCRIPTION)?;
+        let created_at = attributes.number("created_at")?;
         Ok(Self {
             name: SubscriptionName::parse(name).ok_or_else(|| unreadable("SK"))?,
             start_from: match attributes.unpacked("start_from")? {
@@ -82,18 +85,12 @@ impl SubscriptionItem {
             verified_at: Timestamp(attributes.number("verified_at")?),
             version: attributes.number("version")?,
             generation: attributes.number("generation")?,
-            created_at: Timestamp(attributes.number("created_at")?),
+            created_at: Timestamp(created_at),
+            begun_at: Timestamp(attributes.optional_number("begun_at")?.unwrap_or(created_at)),
             commits: attributes.unpacked("commits")?,
             rewound: attributes.flag("rewound"),
             last_poll_at: attributes.optional_number("last_poll_at")?.map(Timestamp),
         })
-    }
-
-    /// Remembers a commit.
-    pub(crate) fn remember(&mut self, commit: KnownCommit) {
-        self.commits.push(commit);
-        let surplus = self.commits.len().saturating_sub(limits::REMEMBERED_COMMITS);
-        self.commits.drain(..surplus);
     }
 }
 
@@ -128,13 +125,14 @@ impl Store {
     ) -> Result<Outcome> {
         let write = Write::update(
             Key::Subscription(incarnation, &changed.name),
-            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, commits = :commits, rewound = :rewound",
+            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
         )
         .when("version = :old AND created_at = :created")
         .value(":progress", packed(&changed.progress))
         .value(":verified", changed.verified_at)
         .value(":new", changed.version)
         .value(":generation", changed.generation)
+        .value(":begun", changed.begun_at)
         .value(":commits", packed(&changed.commits))
         .value(":rewound", changed.rewound)
         .value(":old", version)

@@ -1,0 +1,184 @@
+//! Sample: how all subscriptions of all streams do, for metrics. Read-only.
+//!
+//! What it costs has a bound, because it runs each minute: one read for each stream, one for each partition of a stream
+//! that has subscriptions, and one for each place where some of them stand behind the tail, however many stand there.
+//! After [`limits::SAMPLE_READS`] or [`limits::SAMPLE_MS`] it ends, and says that it is not complete.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use futures::stream::{self, StreamExt};
+
+use crate::answers::{ConsumerSample, ConsumersSample};
+use crate::clock::{Clock, Timestamp};
+use crate::error::Result;
+use crate::inspect::{Beyond, End, Place, beyond_position, judge, positions};
+use crate::ledger::Ledger;
+use crate::limits;
+use crate::store::{Store, StreamItem, SubscriptionItem};
+
+impl Ledger {
+    /// Looks at every subscription. One that cannot be looked at keeps none of the others from it; the sample is then not
+    /// complete.
+    ///
+    /// # Errors
+    /// `Unavailable` when not even the streams can be listed.
+    pub async fn sample_consumers(&self) -> Result<ConsumersSample> {
+        let mut run = Run::new(self.clock.clone());
+        for attributes in self.store.all(&Store::streams("", None)).await? {
+            let stream = run.note("a definition was not read", StreamItem::read(&attributes));
+            if let Some(stream) = stream.filter(|stream| stream.deleted_at.is_none()) {
+                self.sample_stream(&stream, &mut run).await;
+            }
+        }
+        Ok(run.sample)
+    }
+
+    async fn sample_stream(&self, stream: &StreamItem, run: &mut Run) {
+        if !run.spend(1) {
+            return;
+        }
+        // Before the ends of the log, so that no subscription seems to be beyond them.
+        let found = self.store.all(&Store::subscriptions(stream.incarnation(), None)).await;
+        let found = run.note("subscriptions were not listed", found).unwrap_or_default();
+        let read = |attributes| run.note("a subscription was not read", SubscriptionItem::read(attributes));
+        let subscriptions: Vec<_> = found.iter().filter_map(read).collect();
+        if subscriptions.is_empty() {
+            return;
+        }
+        let ends = self.ends(stream, run).await;
+        let places = self.places(stream, &subscriptions, &ends, run).await;
+        for item in subscriptions {
+            match measure(stream, &item, &ends, &places, self.clock.now()) {
+                Some(consumer) => run.sample.consumers.push(consumer),
+                None => run.sample.complete = false,
+            }
+        }
+    }
+
+    /// How far each partition goes, as far as it can be found out.
+    async fn ends(&self, stream: &StreamItem, run: &mut Run) -> BTreeMap<u16, End> {
+        let partitions = stream.partitions().map(|partition| async move {
+            let end = self.end(&partition).await;
+            (partition.partition, end)
+        });
+        run.read_all("the end of a partition was not found", partitions.collect()).await
+    }
+
+    /// The first record batch after each place where a subscription stands behind the tail.
+    async fn places(
+        &self,
+        stream: &StreamItem,
+        subscriptions: &[SubscriptionItem],
+        ends: &BTreeMap<u16, End>,
+        run: &mut Run,
+    ) -> BTreeMap<(u16, u64), Option<Place>> {
+        let mut unknown = BTreeSet::new();
+        for item in subscriptions {
+            for (partition, position) in (0..).zip(positions(stream, &item.progress)) {
+                let slot = ends.get(&partition).and_then(|end| end.unknown_slot(position));
+                unknown.extend(slot.map(|slot| (partition, slot)));
+            }
+        }
+        let places = unknown.into_iter().map(|(partition, slot)| async move {
+            let place = self.first_place(&stream.partition(partition), slot).await;
+            ((partition, slot), place)
+        });
+        run.read_all("the place of a subscription was not read", places.collect()).await
+    }
+}
+
+/// A sample while it is taken.
+struct Run {
+    sample: ConsumersSample,
+    reads_left: usize,
+    clock: Clock,
+    ends_at: Timestamp,
+}
+
+impl Run {
+    fn new(clock: Clock) -> Self {
+        Self {
+            sample: ConsumersSample { consumers: Vec::new(), complete: true },
+            reads_left: limits::SAMPLE_READS,
+            ends_at: clock.now().plus(limits::SAMPLE_MS),
+            clock,
+        }
+    }
+
+    fn note<T>(&mut self, what: &'static str, outcome: Result<T>) -> Option<T> {
+        outcome
+            .inspect_err(|error| {
+                self.sample.complete = false;
+                tracing::warn!(%error, "{what}");
+            })
+            .ok()
+    }
+
+    /// Whether so many reads more are within the bounds.
+    fn spend(&mut self, reads: usize) -> bool {
+        let left = self.reads_left.checked_sub(reads).filter(|_| self.clock.now() < self.ends_at);
+        match left {
+            Some(left) => self.reads_left = left,
+            None => {
+                if self.sample.complete {
+                    tracing::warn!("a sample of the subscriptions ended before it had looked at all of them");
+                }
+                self.sample.complete = false;
+            }
+        }
+        left.is_some()
+    }
+
+    /// Reads, some at once, as long as it is within the bounds; what failed is left out.
+    async fn read_all<K: Ord, V>(
+        &mut self,
+        what: &'static str,
+        reads: Vec<impl Future<Output = (K, Result<V>)>>,
+    ) -> BTreeMap<K, V> {
+        let mut known = BTreeMap::new();
+        if !self.spend(reads.len()) {
+            return known;
+        }
+        let (clock, ends_at) = (self.clock.clone(), self.ends_at);
+        let mut answers = stream::iter(reads).buffer_unordered(limits::SAMPLE_READS_AT_ONCE);
+        while let Some((key, answer)) = answers.next().await {
+            if let Some(value) = self.note(what, answer) {
+                known.insert(key, value);
+            }
+            if clock.now() >= ends_at {
+                break;
+            }
+        }
+        known
+    }
+}
+
+/// How a subscription does, if all that it takes is known.
+fn measure(
+    stream: &StreamItem,
+    item: &SubscriptionItem,
+    ends: &BTreeMap<u16, End>,
+    places: &BTreeMap<(u16, u64), Option<Place>>,
+    now: Timestamp,
+) -> Option<ConsumerSample> {
+    let mut lanes = Vec::new();
+    for (partition, position) in (0..).zip(positions(stream, &item.progress)) {
+        let end = *ends.get(&partition)?;
+        let place = match end.unknown_slot(position) {
+            Some(slot) => *places.get(&(partition, slot))?,
+            None => None,
+        };
+        lanes.push(beyond_position(stream, position, end, place, now));
+    }
+    let beyond = Beyond::of(&item.progress, lanes);
+    let needs_the_log = beyond.lag.events > 0 && !item.progress.positions.is_empty();
+    let left = if beyond.lost { 0 } else { stream.retention_ms().saturating_sub(beyond.lag.ms) };
+    Some(ConsumerSample {
+        stream: stream.name().clone(),
+        subscription: item.name.clone(),
+        status: judge(item, &beyond, now),
+        lag: beyond.lag,
+        headroom_ms: needs_the_log.then_some(left),
+    })
+}

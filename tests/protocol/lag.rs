@@ -1,0 +1,223 @@
+//! Lag, to the event and to the millisecond, wherever it is told; and the sample of all subscriptions: what it sees, what it
+//! does without, and what it costs.
+
+use std::collections::BTreeMap;
+
+use embedded::{CallInfo, Course, Decision, Failure, Fate};
+use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp};
+
+use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, subscription};
+
+const MINUTE_MS: u64 = 60_000;
+
+/// Every event that was published, by partition and offset, and when it was accepted.
+#[derive(Default)]
+struct Published(BTreeMap<(u16, u64), Timestamp>);
+
+impl Published {
+    /// What lies beyond positions.
+    fn beyond(&self, read: &BTreeMap<u16, u64>, now: Timestamp) -> Lag {
+        let left = |(partition, offset): &(u16, u64)| *offset >= read.get(partition).copied().unwrap_or_default();
+        let left: Vec<_> = self.0.iter().filter(|(place, _)| left(place)).map(|(_, accepted_at)| accepted_at).collect();
+        Lag { events: left.len() as u64, ms: left.iter().min().map_or(0, |first| now.since(**first)) }
+    }
+}
+
+fn of<'a>(sample: &'a ConsumersSample, stream: &str, name: &str) -> &'a ConsumerSample {
+    let is_it = |one: &&ConsumerSample| one.stream.as_str() == stream && one.subscription.as_str() == name;
+    sample.consumers.iter().find(is_it).expect("it was sampled")
+}
+
+#[tokio::test]
+async fn lag_is_exact_in_polls_commits_descriptions_and_samples() {
+    for seed in 0..8 {
+        let world = World::new().await;
+        let other = world.another(seed);
+        let dice = other.randomness();
+        let stream = world.stream(3, 24).await;
+        let name = subscription("reader");
+        world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+        let (mut published, mut read, mut cursor) = (Published::default(), BTreeMap::new(), None);
+        for _ in 0..30 {
+            world.clock.advance(dice.below(90_000));
+            let events =
+                (0..dice.below(12)).map(|_| event(&format!("key-{}", dice.below(50)), "1")).collect::<Vec<_>>();
+            if !events.is_empty() {
+                let places = world.ledger.publish(request(&stream, events)).await.expect("places").places;
+                published.0.extend(places.into_iter().map(|place| (place, world.clock.now())));
+            }
+            world.clock.advance(dice.below(90_000));
+            let limit = u32::try_from(1 + dice.below(15)).expect("small");
+            let request = PageRequest { limit, wait_ms: 0 };
+            let page = world.ledger.poll(&stream, &name, cursor.take(), request).await.expect("a page");
+            for record in &page.records {
+                read.insert(record.partition, record.offset + 1);
+            }
+            let now = world.clock.now();
+            assert_eq!(page.lag, published.beyond(&read, now), "beyond the page's cursor, seed {seed}");
+            let committed = world.ledger.commit(&stream, &name, page.cursor.clone()).await.expect("a commit");
+            assert_eq!(committed.lag, page.lag, "seed {seed}");
+            world.clock.advance(dice.below(90_000));
+            let (now, expected) = (world.clock.now(), published.beyond(&read, world.clock.now()));
+            let described = world.ledger.describe_subscription(&stream, &name).await.expect("a subscription");
+            assert_eq!(described.lag, expected, "seed {seed}");
+            let sample = world.ledger.sample_consumers().await.expect("a sample");
+            let sampled = of(&sample, "orders", "reader");
+            assert_eq!((sampled.lag, sampled.status), (described.lag, described.status), "seed {seed}");
+            let headroom = (expected.events > 0).then(|| 24 * HOUR_MS - expected.ms);
+            assert_eq!((now, sampled.headroom_ms), (world.clock.now(), headroom), "seed {seed}");
+            cursor = Some(page.cursor);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_status_follows_what_the_reader_does() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    let status = async || world.ledger.describe_subscription(&stream, &name).await.expect("a subscription").status;
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    assert_eq!(status().await, Status::Ok, "it is new");
+    world.clock.advance(HOUR_MS);
+    assert_eq!(status().await, Status::Idle);
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    assert_eq!(status().await, Status::Stop);
+    let read = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    assert_eq!(status().await, Status::Ok, "what there is came just now");
+    world.clock.advance(10 * MINUTE_MS);
+    world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    assert_eq!(status().await, Status::Stall);
+    world.ledger.commit(&stream, &name, read.cursor).await.expect("a commit");
+    assert_eq!(status().await, Status::Ok);
+    let back = ledger::SeekTo::Start(StartFrom::Earliest);
+    let moved = world.ledger.seek(&stream, &name, back).await.expect("a seek");
+    assert_eq!(moved.status, Status::Rewind);
+    world.clock.advance(24 * HOUR_MS);
+    assert_eq!(status().await, Status::Lost);
+    let sample = world.ledger.sample_consumers().await.expect("a sample");
+    assert_eq!(of(&sample, "orders", "reader").headroom_ms, Some(0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_hides_nothing_else() {
+    let world = World::new().await;
+    for name in ["billing", "orders", "returns"] {
+        let stream = definition(name, 2, 1);
+        world.ledger.create_stream(stream.clone()).await.expect("a stream");
+        world
+            .ledger
+            .create_subscription(&stream.name, &subscription("reader"), StartFrom::Earliest)
+            .await
+            .expect("one");
+        publish(&world.ledger, &stream.name, "a", "1").await.expect("a place");
+    }
+    let sample = world.ledger.sample_consumers().await.expect("a sample");
+    assert!(sample.complete && sample.consumers.len() == 3);
+
+    let orders = world.ledger.describe_stream(&definition("orders", 2, 1).name).await.expect("a stream");
+    for (prefix, seen) in [(format!("LOG#{}", orders.stream.incarnation), 2), ("STREAM#".to_owned(), 0)] {
+        world.engine.set_fate(Throttled(prefix));
+        let sample = world.ledger.sample_consumers().await.expect("a sample");
+        assert_eq!((sample.complete, sample.consumers.len()), (false, seen));
+    }
+    world.engine.set_fate(Throttled("NOTHING".to_owned()));
+    // Nobody swept, so time to live takes the heads: nobody knows any more how far the logs go.
+    world.clock.advance(9 * 24 * HOUR_MS);
+    world.engine.sweep_expired().expect("time to live");
+    let empty = definition("empty", 1, 1);
+    world.ledger.create_stream(empty.clone()).await.expect("a stream");
+    world.ledger.create_subscription(&empty.name, &subscription("reader"), StartFrom::Earliest).await.expect("one");
+    let sample = world.ledger.sample_consumers().await.expect("a sample");
+    assert_eq!((sample.complete, sample.consumers.len()), (false, 1));
+    assert_eq!(of(&sample, "empty", "reader").status, Status::Ok);
+}
+
+#[tokio::test]
+async fn a_sample_that_takes_too_long_ends_and_says_so() {
+    let world = World::new().await;
+    for name in ["a", "b"] {
+        let stream = definition(name, 1, 24);
+        world.ledger.create_stream(stream.clone()).await.expect("a stream");
+        world.ledger.create_subscription(&stream.name, &subscription("reader"), StartFrom::Latest).await.expect("one");
+    }
+    // On this clock the SDK's own pauses take no time, so the time passes in the store.
+    let clock = world.clock.clone();
+    world.engine.set_fate(Slow(clock));
+    let sample = world.ledger.sample_consumers().await.expect("a sample");
+    assert!(!sample.complete && sample.consumers.len() < 2, "{}", sample.consumers.len());
+}
+
+/// Each call takes most of the time that a sample has.
+struct Slow(ledger::Clock);
+
+impl Fate for Slow {
+    fn decide(&self, _: &CallInfo) -> Course {
+        self.0.advance(ledger::limits::SAMPLE_MS * 2 / 5);
+        Course::default()
+    }
+}
+
+/// Calls to partition keys that begin so are throttled.
+struct Throttled(String);
+
+impl Fate for Throttled {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let is_meant = call.partition_keys.iter().any(|key| key.starts_with(&self.0));
+        if is_meant { Decision::Before(Failure::Throttled).into() } else { Course::default() }
+    }
+}
+
+/// Queries do not see the first item of a transaction before it returns, which takes a while.
+struct Torn;
+
+impl Fate for Torn {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (1, 500) } else { (0, 0) };
+        Course { unseen_items, returns_ms, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_look_calls_nobody_lost() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    world.engine.set_fate(Torn);
+    // Too large for one record batch, so the second one is seen before the first.
+    let large = |key| event(key, &format!("\"{}\"", world.ledger.randomness().base62(90_000)));
+    let publishing = world.ledger.publish(request(&stream, vec![large("a"), large("b")]));
+    let looking = async {
+        world.clock.sleep(100).await;
+        let described = world.ledger.describe_subscription(&stream, &name).await.expect("a subscription");
+        (described.status, described.lag.events, world.ledger.sample_consumers().await.expect("a sample"))
+    };
+    let (published, (status, events, sample)) = tokio::join!(publishing, looking);
+    assert_eq!(published.expect("places").places, [(0, 0), (0, 1)]);
+    assert_eq!((status, events, of(&sample, "orders", "reader").status), (Status::Ok, 2, Status::Ok));
+}
+
+#[tokio::test]
+async fn a_sample_costs_a_read_for_each_place_and_none_for_each_reader() {
+    let world = World::new().await;
+    let stream = world.stream(2, 24).await;
+    // A stream that nobody subscribes to costs one look for subscriptions, and its partitions nothing.
+    world.ledger.create_stream(definition("unread", 32, 24)).await.expect("a stream");
+    for number in 0..20 {
+        publish(&world.ledger, &stream, &format!("key-{number}"), "1").await.expect("a place");
+    }
+    for number in 0..10 {
+        let start = if number < 5 { StartFrom::Earliest } else { StartFrom::Latest };
+        let name = subscription(&format!("reader-{number}"));
+        world.ledger.create_subscription(&stream, &name, start).await.expect("a subscription");
+    }
+    world.engine.record();
+    let sample = world.ledger.sample_consumers().await.expect("a sample");
+    assert_eq!(sample.consumers.len(), 10);
+    let calls = world.engine.take_calls();
+    let (read, write) = calls.iter().fold((0.0, 0.0), |sum, call| (sum.0 + call.read_units, sum.1 + call.write_units));
+    // The streams, two looks for subscriptions, two heads, and the two places where five of them stand.
+    assert_eq!((calls.len(), write), (7, 0.0));
+    assert_eq!(read, 7.0, "ten subscriptions are within one unit of 4 KB");
+}
