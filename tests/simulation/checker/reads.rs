@@ -108,7 +108,9 @@ fn start_point(
             ("latest", _) => !is_the_tail(known, life, span, log, *offset),
             (_, Some(time)) => {
                 before.is_some_and(|record| record.published_at >= time.0 && !is_gone(record))
-                    || log.get(offset).is_some_and(|record| record.published_at < time.0)
+                    || log
+                        .get(offset)
+                        .is_some_and(|record| record.published_at < time.0 && was_there(known, life, span, record))
             }
             _ => false,
         };
@@ -117,6 +119,13 @@ fn start_point(
             anomalies.push(format!("16 {start} began at {offset} of {life} after {record:?} at {span:?}"));
         }
     }
+}
+
+/// Whether a record was surely there before a span. One that came later may carry an earlier time, by another clock.
+fn was_there(known: &Known<'_>, life: Incarnation, span: Span, record: &Seen) -> bool {
+    let attempts = known.attempts.get(&record.id).into_iter().flatten();
+    let mut attempts = attempts.filter(|one| known.life_of(one) == Some(life));
+    attempts.any(|one| one.outcome.done().is_some() && one.span.ended < span.begun)
 }
 
 /// Whether an offset was the tail at some moment of a span.
