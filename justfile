@@ -95,6 +95,10 @@ check-emulator:
 key-timing *arguments:
     cargo run --quiet --release --package tests --example key-timing -- {{ arguments }}
 
+# what API keys, limits and telemetry add to a publish and a poll
+wrapper-cost *arguments:
+    cargo run --quiet --release --package tests --example wrapper-cost -- {{ arguments }}
+
 # one seed of the simulation again, with what was wrong; --story tells everything that happened
 sim seed *arguments:
     cargo test --quiet --workspace --test simulation -- seed {{ seed }} {{ arguments }}

@@ -20,7 +20,7 @@ use serde_json::Map;
 use tracing::Instrument;
 
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, Outcome, Telemetry, catalogue};
+use crate::telemetry::{self, Outcome, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -111,10 +111,7 @@ impl http_body::Body for WatchedBody {
 
 /// What a panic becomes; its message is for the log.
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let message = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
-    metrics::counter!(catalogue::PANICS.name).increment(1);
-    Problem::internal(format!("a panic: {}", message.unwrap_or_default())).into_response()
+    Problem::internal(telemetry::count_panic(&*payload)).into_response()
 }
 
 /// No such route.

@@ -2,15 +2,15 @@
 //!
 //! Time is tokio's, paused: it moves when nothing else can.
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::Context;
 use ledger::Timestamp;
 use platform::access::Quotas;
-use platform::endpoint::{Routes, Settings};
-use platform::telemetry::Telemetry;
+use platform::endpoint::Routes;
 use serde_json::{Value, json};
 use tests::app::App;
+
+use crate::Fleet;
 
 /// Calls of one operation fail in one way.
 struct Failing(&'static str, Failure);
@@ -23,14 +23,12 @@ impl Fate for Failing {
 
 /// A Lambda and the time that each of its invocations has.
 struct Function {
-    app: App,
-    key: String,
+    fleet: Fleet,
 }
 
 impl Function {
     async fn start() -> Self {
-        let app = App::start_running(Quotas::default()).await;
-        let function = Self { key: app.admin_key().await, app };
+        let function = Self { fleet: Fleet::of(App::start_running(Quotas::default()).await).await };
         let stream = Some(json!({"stream_id": "orders"}));
         assert_eq!(function.invoke(admin::routes(), "POST", "/streams", stream, 60_000).await.0, 201);
         assert_eq!(function.publish(60_000).await.0, 201);
@@ -51,26 +49,12 @@ impl Function {
         body: Option<Value>,
         time_ms: u64,
     ) -> (u16, Value, u64) {
-        let mut event: Value = serde_json::from_str(crate::REQUEST).expect("the fixture is JSON");
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        event["requestContext"]["http"]["method"] = method.into();
-        event["rawPath"] = path.into();
-        event["rawQueryString"] = query.into();
-        event["headers"]["x-api-key"] = self.key.clone().into();
-        event["body"] = body.map_or(Value::Null, |body| body.to_string().into());
-        let event: ApiGatewayV2httpRequest = serde_json::from_value(event).expect("the fixture is an event");
-        let settings =
-            Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: Telemetry::log("test") };
-        let router = routes.router(self.app.ledger.clone(), &settings);
-        let began: Timestamp = self.app.clock.now();
+        let began: Timestamp = self.fleet.app.clock.now();
         let mut context = Context::default();
         context.deadline = began.plus(time_ms).0;
-        let answer = platform::lambda::answer(router, LambdaEvent::new(event, context)).await;
-        let took = self.app.clock.now().since(began);
+        let (status, body) = self.fleet.invoke(routes, method, target, body, context).await;
+        let took = self.fleet.app.clock.now().since(began);
         assert!(took + 400 < time_ms, "answered after {took} of {time_ms} ms");
-        let answer = serde_json::to_value(answer).expect("an answer is JSON");
-        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
-        let body = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or(Value::Null);
         (status, body, took)
     }
 
@@ -85,7 +69,7 @@ impl Function {
 #[tokio::test(start_paused = true)]
 async fn a_publish_whose_outcome_nobody_knows_says_so_in_time() {
     let function = Function::start().await;
-    function.app.engine().set_fate(Failing("PutItem", Failure::Silence));
+    function.fleet.app.engine().set_fate(Failing("PutItem", Failure::Silence));
     for time_ms in [1_600, 3_000, 6_000, 30_000] {
         let (status, problem, took) = function.publish(time_ms).await;
         assert_eq!((status, &problem["code"], &problem["effect"]), (503, &json!("outcome_unknown"), &json!("unknown")));
@@ -96,13 +80,13 @@ async fn a_publish_whose_outcome_nobody_knows_says_so_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_publish_that_was_refused_throughout_had_no_effect_and_says_so_in_time() {
     let function = Function::start().await;
-    function.app.engine().set_fate(Failing("PutItem", Failure::Throttled));
+    function.fleet.app.engine().set_fate(Failing("PutItem", Failure::Throttled));
     for time_ms in [2_000, 5_000] {
         let (status, problem, _) = function.publish(time_ms).await;
         assert_eq!((status, &problem["code"], &problem["effect"]), (503, &json!("unavailable"), &json!("none")));
     }
     // Without the time to begin, nothing is begun.
-    function.app.engine().set_fate(Failing("Nothing", Failure::Throttled));
+    function.fleet.app.engine().set_fate(Failing("Nothing", Failure::Throttled));
     let (status, problem, _) = function.publish(1_400).await;
     assert_eq!((status, &problem["effect"]), (503, &json!("none")), "{problem}");
     assert_eq!(function.events().await, 1);
@@ -111,7 +95,7 @@ async fn a_publish_that_was_refused_throughout_had_no_effect_and_says_so_in_time
 #[tokio::test(start_paused = true)]
 async fn what_only_read_had_no_effect_however_it_was_cut_off() {
     let function = Function::start().await;
-    function.app.engine().set_fate(Failing("Query", Failure::Silence));
+    function.fleet.app.engine().set_fate(Failing("Query", Failure::Silence));
     let (status, problem, _) = function.publish(1_800).await;
     assert_eq!((status, &problem["code"], &problem["effect"]), (503, &json!("unavailable"), &json!("none")));
     let target = "/streams/orders/events?from=earliest&wait=20";

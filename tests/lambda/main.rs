@@ -27,13 +27,27 @@ struct Fleet {
 
 impl Fleet {
     async fn start() -> Self {
-        let app = App::start(Quotas::default()).await;
-        let key = app.admin_key().await;
-        Self { app, key }
+        Self::of(App::start(Quotas::default()).await).await
+    }
+
+    async fn of(app: App) -> Self {
+        Self { key: app.admin_key().await, app }
     }
 
     /// Sends one recorded request to a service and answers the status and the body that API Gateway would get.
     async fn send(&self, routes: Routes, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.invoke(routes, method, path, body, Context::default()).await
+    }
+
+    /// The same in an invocation of its own kind.
+    async fn invoke(
+        &self,
+        routes: Routes,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        context: Context,
+    ) -> (u16, Value) {
         let mut event: Value = serde_json::from_str(REQUEST).expect("the fixture is JSON");
         event["requestContext"]["http"]["method"] = method.into();
         event["rawPath"] = path.split('?').next().into();
@@ -44,7 +58,7 @@ impl Fleet {
         let settings =
             Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: Telemetry::log("test") };
         let router = routes.router(self.app.ledger.clone(), &settings);
-        let answer = platform::lambda::answer(router, LambdaEvent::new(event, Context::default())).await;
+        let answer = platform::lambda::answer(router, LambdaEvent::new(event, context)).await;
         let answer = serde_json::to_value(answer).expect("an answer is JSON");
         let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
         let text = answer["body"].as_str().unwrap_or_default();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tests::api::Api;
 
-use crate::told::Told;
+use crate::told::{Told, list, text};
 
 /// What was told of each series: its metric, the value of its one label, and the values.
 type Values = BTreeMap<(String, String), Vec<f64>>;
@@ -55,20 +55,16 @@ fn tell(what: &[(usize, u8, u16)]) -> Values {
 fn said(documents: &[Value]) -> Values {
     let mut said = Values::new();
     for document in documents {
-        for metric in document["_aws"]["CloudWatchMetrics"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .flat_map(|directive| directive["Metrics"].as_array().unwrap())
-        {
-            let name = metric["Name"].as_str().unwrap();
+        let directives = list(&document["_aws"]["CloudWatchMetrics"]);
+        for definition in directives.iter().flat_map(|directive| list(&directive["Metrics"])) {
+            let name = text(&definition["Name"]);
             let metric = ALL.iter().find(|known| known.name == name).expect("a metric of the catalogue");
-            let group = label(metric.dimensions).map(|label| document[label].as_str().unwrap().to_owned());
+            let group = label(metric.dimensions).map(|label| text(&document[label]).to_owned());
             let values = match &document[name] {
                 Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
-                value => vec![value.as_f64().unwrap()],
+                value => value.as_f64().into_iter().collect::<Vec<_>>(),
             };
-            said.entry((name.to_owned(), group.unwrap_or_default())).or_default().extend::<Vec<f64>>(values);
+            said.entry((name.to_owned(), group.unwrap_or_default())).or_default().extend(values);
         }
     }
     said

@@ -95,8 +95,11 @@ async fn an_event_is_told_like_a_request() {
     told.telemetry.event(ledger, "sweep", "an id", ledger.sweep()).await.expect("it sweeps");
     let failing = async { Err(ledger::Error::Contention) };
     told.telemetry.event(ledger, "sweep", "another id", failing).await.expect_err("it fails");
+    let panicking = async { panic!("on purpose") };
+    told.telemetry.event(ledger, "sweep", "a third", panicking).await.expect_err("it panics");
     let lines = told.written.documents();
+    assert_eq!(lines[2]["Panics"], 1);
     let faults: Vec<_> =
         lines.iter().map(|line| (line["request_id"].as_str().unwrap(), line["Faults"].as_u64())).collect();
-    assert_eq!(faults, [("an id", None), ("another id", Some(1))]);
+    assert_eq!(faults, [("an id", None), ("another id", Some(1)), ("a third", Some(1))]);
 }

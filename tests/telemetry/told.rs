@@ -52,15 +52,22 @@ impl Written {
 
 /// The rules that are no matter of shape: what a directive names must be there.
 fn check(document: &Value, directive: &Value) {
-    for dimension in directive["Dimensions"].as_array().into_iter().flatten().flat_map(|set| set.as_array().unwrap()) {
-        let value = &document[dimension.as_str().unwrap()];
-        assert!(value.as_str().is_some_and(|text| !text.is_empty()), "{dimension} is absent: {document}");
+    for dimension in list(&directive["Dimensions"]).iter().flat_map(list) {
+        assert!(!text(&document[text(dimension)]).is_empty(), "{dimension} is empty: {document}");
     }
-    for metric in directive["Metrics"].as_array().unwrap() {
-        let value = &document[metric["Name"].as_str().unwrap()];
+    for metric in list(&directive["Metrics"]) {
+        let value = &document[text(&metric["Name"])];
         let numbers = value.as_array().is_some_and(|all| all.len() <= MOST_VALUES && all.iter().all(Value::is_number));
         assert!(value.is_number() || numbers, "{metric} has no value: {document}");
     }
+}
+
+pub(crate) fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().expect("a list")
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
 }
 
 /// A service that tells this test everything, as long as it lives. Metrics are those of this thread.

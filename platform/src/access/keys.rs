@@ -170,4 +170,12 @@ mod tests {
         assert_eq!(check(ApiKeyState::Active, None, Some(100)), Some(Reason::Expired));
         assert_eq!(check(ApiKeyState::Revoked, None, None), Some(Reason::Revoked));
     }
+
+    #[test]
+    fn every_reason_is_one_of_the_catalogue() {
+        use crate::telemetry::catalogue::Dimension;
+        use Reason::{Environment, Expired, GraceOver, Malformed, Missing, Revoked, Secret, TooEarly, Unknown};
+        let all = [Missing, Malformed, Environment, Unknown, Secret, Revoked, GraceOver, TooEarly, Expired];
+        assert_eq!(all.map(Reason::as_str), Dimension::Reason.values());
+    }
 }

@@ -73,7 +73,17 @@ impl Dimension {
             Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "local"],
             // Those of the services' endpoints.
             Self::Operation => &[],
-            Self::Reason => &["malformed", "environment", "unknown", "secret", "revoked", "expired", "not_yet"],
+            Self::Reason => &[
+                "missing",
+                "malformed",
+                "environment",
+                "unknown",
+                "secret",
+                "revoked",
+                "grace_over",
+                "too_early",
+                "expired",
+            ],
             Self::Status => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
         }
     }

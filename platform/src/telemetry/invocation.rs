@@ -6,9 +6,12 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use http::Method;
 use ledger::{Clock, Ledger, Timestamp, Usage};
 use metrics::{counter, histogram};
@@ -18,6 +21,7 @@ use tracing::Instrument;
 use super::catalogue as c;
 use super::emf::{self, EmfRecorder};
 use super::logs::is_sampled;
+use super::panics::count_panic;
 
 /// Where the lines of a process go, and what they have in common.
 #[derive(Clone, Debug)]
@@ -109,24 +113,18 @@ impl Telemetry {
         result
     }
 
-    /// Runs the handling of one event, whose failure is logged.
+    /// Runs the handling of one event, whose failure is logged; a panic is one.
     ///
     /// # Errors
     /// What the work ends with.
-    pub async fn event(
-        &self,
-        ledger: &Ledger,
-        operation: &str,
-        request_id: &str,
-        work: impl Future<Output = ledger::Result<()>>,
-    ) -> ledger::Result<()> {
-        let span = tracing::info_span!(
-            "event",
-            service = self.service(),
-            request_id,
-            sampled = is_sampled(request_id).then_some(true)
-        );
-        let judge = |outcome: ledger::Result<()>| {
+    pub fn event<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        operation: &'a str,
+        request_id: &'a str,
+        work: impl Future<Output = ledger::Result<()>> + 'a,
+    ) -> Pin<Box<impl Future<Output = ledger::Result<()>> + 'a>> {
+        let judge = move |outcome: ledger::Result<()>| {
             let status = if outcome.is_ok() { 200 } else { 500 };
             if let Err(error) = &outcome {
                 let source = std::error::Error::source(error).map(ToString::to_string);
@@ -135,7 +133,20 @@ impl Telemetry {
             let properties = std::iter::once(("request_id".to_owned(), request_id.into())).collect();
             (outcome, Outcome { status, route: None, properties })
         };
-        self.invocation(ledger.clock(), operation, work, judge).instrument(span).await
+        // Boxed, because sweeps and compaction are large, and what waits for them would be as large.
+        Box::pin(async move {
+            let work = async {
+                let ended = AssertUnwindSafe(work).catch_unwind().await;
+                ended.unwrap_or_else(|payload| Err(ledger::Error::Internal(count_panic(&*payload).into())))
+            };
+            let span = tracing::info_span!(
+                "event",
+                service = self.service(),
+                request_id,
+                sampled = is_sampled(request_id).then_some(true)
+            );
+            self.invocation(ledger.clock(), operation, work, judge).instrument(span).await
+        })
     }
 
     fn tell(&self, told: Told<'_>, mut properties: Map<String, Value>) {

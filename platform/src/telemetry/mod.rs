@@ -5,6 +5,7 @@ pub mod consumers;
 mod emf;
 mod invocation;
 mod logs;
+mod panics;
 mod prometheus;
 
 pub use emf::EmfRecorder;
@@ -12,4 +13,5 @@ pub(crate) use invocation::Outcome;
 pub use invocation::{Telemetry, note};
 pub(crate) use logs::is_sampled;
 pub use logs::{Format, SAMPLED_IN, start, subscriber};
+pub(crate) use panics::count_panic;
 pub use prometheus::{Prometheus, name as prometheus_name};
