@@ -109,7 +109,7 @@ sim-night minutes *arguments:
 
 # each planted bug on so many seeds; writes the table in tests/simulation/README.md
 sim-planted seeds="200":
-    cargo test --quiet --release --workspace --test simulation -- planted tests/simulation/README.md --seeds {{ seeds }}
+    cargo test --quiet --release --workspace --test simulation -- planted {{ justfile_directory() }}/tests/simulation/README.md --seeds {{ seeds }}
 
 # ask a local server of its own everything that its OpenAPI document says, so many examples for each operation
 fuzz-api examples="100":
