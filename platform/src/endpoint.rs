@@ -279,7 +279,8 @@ impl Routes {
     }
 
     /// The router, with all of the middleware. From outside in: the edge, panics, the deadline, then for each endpoint the
-    /// bound on requests at once, its access checks and its handler. Unknown routes and methods are answered without asking who wants to know.
+    /// bound on requests at once, its access checks and its handler. Unknown routes and methods are answered without
+    /// asking who wants to know.
     pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
         let places = self.in_flight.map(Places::new);

@@ -159,10 +159,10 @@ impl Telemetry {
             }
         }
         told.count(&service);
-        told.describe(&mut properties, cold);
         match &self.0.sink {
             Sink::Log => told.log(&properties),
             Sink::Documents { namespace, recorder, writer } => {
+                told.describe(&mut properties, cold);
                 let common = [("service", service.as_str()), ("operation", told.operation)];
                 let mut lines = String::new();
                 for document in emf::documents(namespace, told.at, &common, properties, recorder.drain()) {

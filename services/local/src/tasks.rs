@@ -46,6 +46,7 @@ async fn compact(
     for partition in partitions {
         let work = async { ledger.compact_partition(&partition).await.map(drop) };
         if telemetry.event(ledger, "compact_partitions", &ledger.randomness().hex_id(), work).await.is_err() {
+            tracing::warn!(?partition, "a partition could not be compacted and will be tried again");
             failed.insert(partition);
         }
     }
