@@ -1,10 +1,10 @@
 //! What each operation costs in DynamoDB units, as the store reports it: the bill is part of the protocol.
 
-use embedded::Call;
-use ledger::{Lease, LeaseRequest, PageRequest, StartFrom};
+use embedded::{Call, CallInfo, Course, Fate};
+use ledger::{Clock, Lease, LeaseRequest, PageRequest, StartFrom, limits};
 use platform::api_key::Token;
 
-use crate::world::{World, event, once, page, publish, request, subscription};
+use crate::world::{START, World, event, once, page, publish, request, subscription};
 
 fn units(calls: &[Call]) -> (f64, f64) {
     calls.iter().fold((0.0, 0.0), |(read, write), call| (read + call.read_units, write + call.write_units))
@@ -117,6 +117,55 @@ async fn compaction_costs_a_unit_for_each_small_key_and_one_for_the_watermark() 
     world.ledger.compact_stream(&stream).await.expect("compaction");
     let (_, write) = units(&world.engine.take_calls());
     assert_eq!(write, 21.0, "twenty keys and the watermark");
+}
+
+#[tokio::test]
+async fn compaction_moves_the_watermark_before_it_holds_too_much_and_goes_on() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let compact = async || {
+        world.engine.record();
+        let reached = world.ledger.compact_stream(&stream).await.expect("compaction")[0].watermark;
+        let calls = world.engine.take_calls();
+        (reached, calls.iter().filter(|call| call.operation == "UpdateItem").count())
+    };
+    // Many bytes of one key; compressed they are small.
+    let large = format!("\"{}\"", "x".repeat(limits::DATA_BYTES - 2));
+    let large_events = limits::COMPACTION_ROUND_BYTES / limits::DATA_BYTES + 3;
+    for _ in 0..large_events {
+        publish(&world.ledger, &stream, "a", &large).await.expect("a place");
+    }
+    assert_eq!(compact().await, (large_events as u64, 2));
+    // Few bytes of many keys.
+    let keys: Vec<_> =
+        (0..limits::COMPACTION_ROUND_KEYS + 200).map(|number| event(&format!("key-{number}"), "1")).collect();
+    for some in keys.chunks(200) {
+        world.ledger.publish(request(&stream, some.to_vec())).await.expect("places");
+    }
+    assert_eq!(compact().await, ((large_events + keys.len()) as u64, 2));
+}
+
+/// Whatever the store is asked takes a while.
+struct Slow;
+
+impl Fate for Slow {
+    fn decide(&self, _: &CallInfo) -> Course {
+        Course { returns_ms: 5, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishers_of_one_process_wait_for_each_other_instead_of_racing() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(4, 24).await;
+    world.engine.set_fate(Slow);
+    world.engine.record();
+    let keys: Vec<String> = (0..24).map(|number| format!("key-{number}")).collect();
+    let published = futures::future::join_all(keys.iter().map(|key| publish(&world.ledger, &stream, key, "1"))).await;
+    assert!(published.iter().all(Result::is_ok), "{published:?}");
+    let calls = world.engine.take_calls();
+    let writes = calls.iter().filter(|call| call.operation == "PutItem" || call.operation == "TransactWriteItems");
+    assert_eq!(writes.count(), keys.len(), "no slot was fought for");
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Fault, FaultKind};
-use ledger::{ApiKey, ApiKeyState, Error, Ledger, SeekTo, StartFrom};
+use ledger::{ApiKey, ApiKeyState, Clock, Error, Ledger, SeekTo, StartFrom};
 use platform::api_key::Token;
 
-use crate::world::{World, page, subscription};
+use crate::world::{HOUR_MS, START, World, page, publish, subscription};
 
 const LOST_REPLY: Decision = Decision::After(Failure::Timeout);
 
@@ -144,6 +144,45 @@ async fn a_cursor_from_before_a_seek_is_refused_at_once_although_the_seek_could_
     assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
     let error = world.ledger.poll(&stream, &name, Some(old), page()).await;
     assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_was_lost_says_that_it_advanced() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    let cursor = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
+    world.engine.set_fate(InOrder::of("UpdateItem", [LOST_REPLY, Decision::Proceed]));
+    let committed = world.ledger.commit(&stream, &name, cursor.clone()).await.expect("it was written");
+    assert!(committed.advanced, "nobody else did");
+    let again = world.ledger.commit(&stream, &name, cursor).await.expect("the same again is harmless");
+    assert!(!again.advanced);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_knows_its_own_success_and_that_of_another() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    world.engine.set_fate(InOrder::of("TransactWriteItems", [LOST_REPLY, Decision::Proceed]));
+    world.ledger.delete_stream(&stream).await.expect("it was deleted, and by nobody else");
+
+    world.clock.advance(HOUR_MS);
+    world.engine.set_fate(InOrder::of("none", []));
+    world.stream(1, 24).await;
+    world.engine.set_fate(InOrder::of(
+        "TransactWriteItems",
+        [Decision::Before(Failure::ConnectionReset), Decision::Proceed, Decision::Proceed],
+    ));
+    let others = async {
+        // While the first attempt of the other one fails.
+        world.clock.sleep(1).await;
+        world.another(2).delete_stream(&stream).await
+    };
+    let (refused, deleted) = tokio::join!(world.ledger.delete_stream(&stream), others);
+    deleted.expect("the other was faster");
+    assert!(matches!(refused, Err(Error::StreamNotFound)), "{refused:?}");
 }
 
 #[tokio::test]
