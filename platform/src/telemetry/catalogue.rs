@@ -4,6 +4,11 @@
 //! Dimensions are what CloudWatch charges for: each combination of values is a series of its own. So only what can be
 //! enumerated is one; ids of keys, streams, requests and traces belong to the properties of the wide event.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+
 /// How values of a metric add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -16,7 +21,7 @@ pub enum Kind {
 }
 
 /// CloudWatch's name of a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Unit {
     /// How many.
     Count,
@@ -42,7 +47,8 @@ impl Unit {
 }
 
 /// What a metric is told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dimension {
     /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`; or `local`.
     Service,
@@ -165,5 +171,7 @@ catalogue! {
 /// The metric of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Metric> {
-    ALL.iter().find(|metric| metric.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Metric>> =
+        LazyLock::new(|| ALL.iter().map(|metric| (metric.name, metric)).collect());
+    BY_NAME.get(name).copied()
 }

@@ -11,23 +11,17 @@ use ledger::Timestamp;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
 };
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
 
-use super::catalogue::{self, Metric};
+use super::catalogue::{self, Dimension, Metric, Unit};
 
 /// Most values of one metric in a document, and most metrics in a directive, says the specification.
 const MOST: usize = 100;
 
-/// What a series is told apart by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Series {
-    name: String,
-    labels: BTreeMap<String, String>,
-}
-
 /// What was told of a series.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
+#[derive(Debug)]
+pub(crate) enum Samples {
     /// A sum.
     Counter(u64),
     /// The last value.
@@ -37,43 +31,48 @@ pub enum Samples {
 }
 
 impl Samples {
-    fn values(&self) -> Vec<f64> {
+    /// The values, no more at once than a document takes.
+    fn portions(&self) -> Box<dyn Iterator<Item = Values<'_>> + '_> {
         match self {
             // Beyond 2^53 it is rounded; CloudWatch keeps doubles.
-            Self::Counter(sum) => vec![*sum as f64],
-            Self::Gauge(value) => vec![*value],
-            Self::Histogram(values) => values.clone(),
+            Self::Counter(sum) => Box::new(std::iter::once(Values::One(*sum as f64))),
+            Self::Gauge(value) => Box::new(std::iter::once(Values::One(*value))),
+            Self::Histogram(values) => Box::new(values.chunks(MOST).map(|values| match values {
+                [value] => Values::One(*value),
+                values => Values::Many(values),
+            })),
         }
     }
 }
 
 /// Keeps what was told since the last invocation. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct EmfRecorder(Arc<Mutex<BTreeMap<Series, Samples>>>);
+pub struct EmfRecorder(Arc<Mutex<BTreeMap<Key, Samples>>>);
 
 impl EmfRecorder {
     /// Takes everything that was told.
-    #[must_use]
-    pub fn drain(&self) -> BTreeMap<Series, Samples> {
+    pub(crate) fn drain(&self) -> BTreeMap<Key, Samples> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn handle(&self, key: &Key) -> Arc<Handle> {
-        let labels = key.labels().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
-        Arc::new(Handle { recorder: self.clone(), series: Series { name: key.name().to_owned(), labels } })
+        Arc::new(Handle { recorder: self.clone(), key: key.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Handle {
     recorder: EmfRecorder,
-    series: Series,
+    key: Key,
 }
 
 impl Handle {
     fn change(&self, none: Samples, change: impl FnOnce(&mut Samples)) {
         let mut all = self.recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(all.entry(self.series.clone()).or_insert(none));
+        match all.get_mut(&self.key) {
+            Some(samples) => change(samples),
+            None => change(all.entry(self.key.clone()).or_insert(none)),
+        }
     }
 
     fn change_gauge(&self, change: impl FnOnce(f64) -> f64) {
@@ -145,74 +144,139 @@ impl Recorder for EmfRecorder {
 /// The documents of some samples. All have the labels in common; the first one carries the properties, and every metric
 /// that fits its dimensions. What has other values of a dimension, and what is more than a document may hold, follows in
 /// further ones.
-pub(crate) fn documents(
-    namespace: &str,
+pub(crate) fn documents<'a>(
+    namespace: &'a str,
     at: Timestamp,
-    common: &[(&str, &str)],
+    common: &[(&'a str, &'a str)],
     properties: Map<String, Value>,
-    samples: BTreeMap<Series, Samples>,
-) -> Vec<Map<String, Value>> {
-    let labels: BTreeMap<_, _> = common.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let empty = || Document { labels: labels.clone(), metrics: Vec::new() };
-    let mut documents = vec![empty()];
-    for (series, samples) in samples {
+    samples: &'a BTreeMap<Key, Samples>,
+) -> Vec<Document<'a>> {
+    let empty = |properties| {
+        let labels = common.iter().copied().collect();
+        Document { namespace, at, properties, labels, metrics: Vec::new() }
+    };
+    let mut documents = vec![empty(properties)];
+    for (key, samples) in samples {
         // What the catalogue lacks has no dimensions, and a test finds its call site.
-        let Some(metric) = catalogue::find(&series.name) else { continue };
-        for values in samples.values().chunks(MOST) {
-            let place = documents.iter().position(|document| document.takes(&series)).unwrap_or_else(|| {
-                documents.push(empty());
+        let Some(metric) = catalogue::find(key.name()) else { continue };
+        for values in samples.portions() {
+            let place = documents.iter().position(|document| document.takes(metric, key)).unwrap_or_else(|| {
+                documents.push(empty(Map::new()));
                 documents.len() - 1
             });
-            documents[place].put(metric, &series, values);
+            documents[place].put(metric, key, values);
         }
     }
-    let mut rest = Some(properties);
-    documents.into_iter().map(|document| document.render(namespace, at, rest.take().unwrap_or_default())).collect()
+    documents
 }
 
-struct Document {
-    labels: BTreeMap<String, String>,
-    metrics: Vec<(&'static Metric, Value)>,
+/// One line of the log, and what CloudWatch reads out of it.
+pub(crate) struct Document<'a> {
+    namespace: &'a str,
+    at: Timestamp,
+    properties: Map<String, Value>,
+    labels: BTreeMap<&'a str, &'a str>,
+    metrics: Vec<(&'static Metric, Values<'a>)>,
 }
 
-impl Document {
-    fn takes(&self, series: &Series) -> bool {
+impl<'a> Document<'a> {
+    fn takes(&self, metric: &Metric, key: &Key) -> bool {
         self.metrics.len() < MOST
-            && self.metrics.iter().all(|(metric, _)| metric.name != series.name)
-            && series.labels.iter().all(|(name, value)| self.labels.get(name).is_none_or(|known| known == value))
+            && self.metrics.iter().all(|(known, _)| known.name != metric.name)
+            && key.labels().all(|label| self.labels.get(label.key()).is_none_or(|known| *known == label.value()))
     }
 
-    fn put(&mut self, metric: &'static Metric, series: &Series, values: &[f64]) {
-        self.labels.extend(series.labels.clone());
-        let value = match values {
-            [value] => number(*value),
-            values => values.iter().copied().map(number).collect(),
-        };
-        self.metrics.push((metric, value));
+    fn put(&mut self, metric: &'static Metric, key: &'a Key, values: Values<'a>) {
+        self.labels.extend(key.labels().map(|label| (label.key(), label.value())));
+        self.metrics.push((metric, values));
     }
 
-    fn render(self, namespace: &str, at: Timestamp, mut line: Map<String, Value>) -> Map<String, Value> {
-        let mut directives: BTreeMap<Vec<Vec<&str>>, Vec<Value>> = BTreeMap::new();
+    fn directives(&self) -> Vec<Directive<'a>> {
+        let mut directives: Vec<Directive<'a>> = Vec::new();
         for (metric, _) in &self.metrics {
-            let names = |set: &&[catalogue::Dimension]| set.iter().map(|dimension| dimension.as_str()).collect();
-            let definition = json!({ "Name": metric.name, "Unit": metric.unit.as_str() });
-            directives.entry(metric.dimensions.iter().map(names).collect()).or_default().push(definition);
+            let definition = Definition { name: metric.name, unit: metric.unit };
+            match directives.iter_mut().find(|directive| directive.dimensions == metric.dimensions) {
+                Some(directive) => directive.metrics.push(definition),
+                None => directives.push(Directive {
+                    namespace: self.namespace,
+                    dimensions: metric.dimensions,
+                    metrics: vec![definition],
+                }),
+            }
         }
-        let directives: Vec<Value> = directives
-            .into_iter()
-            .map(|(sets, metrics)| json!({ "Namespace": namespace, "Dimensions": sets, "Metrics": metrics }))
-            .collect();
-        if !directives.is_empty() {
-            line.insert("_aws".to_owned(), json!({ "Timestamp": at.0, "CloudWatchMetrics": directives }));
+        directives
+    }
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        // Of a property and a dimension of the same name it is the dimension that CloudWatch looks for.
+        for (name, value) in self.properties.iter().filter(|(name, _)| !self.labels.contains_key(name.as_str())) {
+            line.serialize_entry(name, value)?;
         }
-        line.extend(self.labels.into_iter().map(|(name, value)| (name, Value::from(value))));
-        line.extend(self.metrics.into_iter().map(|(metric, value)| (metric.name.to_owned(), value)));
-        line
+        if !self.metrics.is_empty() {
+            line.serialize_entry("_aws", &Aws { timestamp: self.at.0, cloud_watch_metrics: self.directives() })?;
+        }
+        for (name, value) in &self.labels {
+            line.serialize_entry(name, value)?;
+        }
+        for (metric, values) in &self.metrics {
+            line.serialize_entry(metric.name, values)?;
+        }
+        line.end()
+    }
+}
+
+/// What the specification wants to know, in its names.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Aws<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: Vec<Directive<'a>>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'a str,
+    dimensions: &'static [&'static [Dimension]],
+    metrics: Vec<Definition>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: Unit,
+}
+
+/// Values of one metric in one document.
+enum Values<'a> {
+    One(f64),
+    Many(&'a [f64]),
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::One(value) => Number(*value).serialize(serializer),
+            Self::Many(values) => serializer.collect_seq(values.iter().copied().map(Number)),
+        }
     }
 }
 
 /// Whole numbers without a fraction: lines are paid for by their length.
-fn number(value: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let Self(value) = *self;
+        if value.fract() == 0.0 && value.abs() < EXACT {
+            serializer.serialize_i64(value as i64)
+        } else {
+            serializer.serialize_f64(value)
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt;
 use http::Method;
 use ledger::{Clock, Ledger, Timestamp, Usage};
-use metrics::{counter, histogram};
+use metrics::{Label, SharedString, counter, histogram};
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
@@ -29,7 +29,7 @@ pub struct Telemetry(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    service: String,
+    service: Arc<str>,
     sink: Sink,
     /// How long the process needed to start, until its first invocation told it.
     starting: Mutex<Option<u64>>,
@@ -75,7 +75,7 @@ impl Telemetry {
 
     fn new(service: &str, sink: Sink) -> Self {
         let (starting, has_run) = (Mutex::default(), AtomicBool::default());
-        Self(Arc::new(Inner { service: service.to_owned(), sink, starting, has_run }))
+        Self(Arc::new(Inner { service: service.into(), sink, starting, has_run }))
     }
 
     /// Tells with the first invocation how long the process needed to start.
@@ -150,7 +150,7 @@ impl Telemetry {
     }
 
     fn tell(&self, told: Told<'_>, mut properties: Map<String, Value>) {
-        let service = self.0.service.clone();
+        let service = SharedString::from(Arc::clone(&self.0.service));
         let cold = !self.0.has_run.swap(true, Ordering::Relaxed);
         if cold {
             counter!(c::COLD_STARTS.name, "service" => service.clone()).increment(1);
@@ -163,15 +163,15 @@ impl Telemetry {
             Sink::Log => told.log(&properties),
             Sink::Documents { namespace, recorder, writer } => {
                 told.describe(&mut properties, cold);
-                let common = [("service", service.as_str()), ("operation", told.operation)];
-                let mut lines = String::new();
-                for document in emf::documents(namespace, told.at, &common, properties, recorder.drain()) {
-                    lines.push_str(&Value::Object(document).to_string());
-                    lines.push('\n');
+                let common = [("service", &*self.0.service), ("operation", told.operation)];
+                let (samples, mut lines) = (recorder.drain(), Vec::new());
+                for document in emf::documents(namespace, told.at, &common, properties, &samples) {
+                    serde_json::to_writer(&mut lines, &document).expect("a line has names for its members");
+                    lines.push(b'\n');
                 }
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 // A log that cannot be written must not break the request that it tells of.
-                writer.write_all(lines.as_bytes()).and_then(|()| writer.flush()).ok();
+                writer.write_all(&lines).and_then(|()| writer.flush()).ok();
             }
         }
     }
@@ -198,10 +198,10 @@ struct Told<'a> {
 
 impl Told<'_> {
     /// Tells the numbers to the `metrics` facade.
-    fn count(&self, service: &str) {
-        let service = service.to_owned();
-        let labels = [("service", service.clone()), ("operation", self.operation.to_owned())];
-        let of_operation = |metric: c::Metric| counter!(metric.name, &labels).increment(1);
+    fn count(&self, service: &SharedString) {
+        let operation = SharedString::from(Arc::<str>::from(self.operation));
+        let labels = [Label::new("service", service.clone()), Label::new("operation", operation)];
+        let of_operation = |metric: c::Metric| counter!(metric.name, labels.iter()).increment(1);
         of_operation(c::REQUESTS);
         match self.status {
             429 => counter!(c::THROTTLED.name, "service" => service.clone()).increment(1),
@@ -210,7 +210,7 @@ impl Told<'_> {
             _ => {}
         }
         let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms);
-        histogram!(c::LATENCY.name, &labels).record(latency_ms as f64);
+        histogram!(c::LATENCY.name, labels.iter()).record(latency_ms as f64);
         if latency_ms > objective_ms(self.operation) {
             of_operation(c::SLOW_REQUESTS);
         }
