@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::app::{App, Server};
 use crate::conformance;
+use crate::secrecy;
 use crate::transport::Transport;
 
 /// The API, as one holder of a key sees it. Cloning shares it.
@@ -161,7 +162,10 @@ impl Request<'_> {
             request = request.header(name, HeaderValue::from_bytes(value).expect("a header that HTTP can carry"));
         }
         let request = request.body(self.body.clone()).expect("a request that HTTP can carry");
-        let (head, body) = self.api.transport.send(request).await.into_parts();
+        let sent = request.headers().clone();
+        let (answer, told) = secrecy::overheard(self.api.transport.send(request)).await;
+        let (head, body) = answer.into_parts();
+        secrecy::check(&told, &self.path, &sent, [&self.body, &body]);
         let what = format!("{} {:.200}", self.method, self.path);
         let answer = Answer { what, status: head.status, headers: head.headers, body };
         conformance::check(&self.method, &self.path, &answer);

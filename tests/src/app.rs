@@ -10,6 +10,7 @@ use platform::access::Quotas;
 use platform::api_key::Token;
 use platform::telemetry::Telemetry;
 
+use crate::secrecy;
 use crate::transport::Transport;
 
 /// The environment whose keys the routers under test take.
@@ -54,7 +55,7 @@ impl App {
     /// # Panics
     /// When the table cannot be made.
     pub async fn start(quotas: Quotas) -> Self {
-        Self::telling(quotas, Telemetry::log("test")).await
+        Self::telling(quotas, secrecy::telemetry()).await
     }
 
     /// The same, and where it tells what happens.
@@ -83,16 +84,8 @@ impl App {
         let clock = Clock::simulated(START);
         let engine = embedded::Engine::memory(&clock);
         let client = engine.client();
-        Self::assemble(
-            Some(engine),
-            client,
-            "eventledger",
-            clock,
-            Randomness::seeded(1),
-            quotas,
-            Telemetry::log("test"),
-        )
-        .await
+        Self::assemble(Some(engine), client, "eventledger", clock, Randomness::seeded(1), quotas, secrecy::telemetry())
+            .await
     }
 
     async fn assemble(
@@ -119,7 +112,7 @@ impl App {
         let client = self.engine().client();
         let (randomness, settings) = (Randomness::seeded(1_000 + number), Settings { alone: false });
         let ledger = Ledger::new(client, "eventledger", self.clock.clone(), randomness, settings);
-        let (environment, telemetry) = (ENVIRONMENT.to_owned(), Telemetry::log("test"));
+        let (environment, telemetry) = (ENVIRONMENT.to_owned(), secrecy::telemetry());
         local::app::router(&ledger, &platform::endpoint::Settings { environment, quotas, telemetry })
     }
 

@@ -1,9 +1,13 @@
 //! What is never told: credentials, and whatever is a client's: keys of events, data, headers, cursors, queries.
 
 use embedded::{Fault, FaultKind};
+use platform::access::Quotas;
 use platform::telemetry::{self, EmfRecorder, Format};
 use serde_json::{Value, json};
 use tests::api::Api;
+use tests::app::App;
+use tests::secrecy;
+use tower::ServiceExt;
 
 use crate::told::{Told, Written};
 
@@ -116,4 +120,16 @@ async fn one_invocation_in_many_tells_its_details() {
     assert_eq!(always, [true; 3]);
     let span = &details[0]["span"];
     assert_eq!((&span["service"], &span["request_id"]), (&json!("keeper"), &json!(sampled)));
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_request_is_overheard() {
+    let app = App::start(Quotas::default()).await;
+    let request = http::Request::get("/streams/orders/events").header("x-api-key", app.admin_key().await);
+    let broken = async {
+        app.engine().inject(Fault::on("GetItem", FaultKind::Throttle, 40));
+        app.router.clone().oneshot(request.body(axum::body::Body::empty()).expect("a request")).await
+    };
+    let (_, told) = secrecy::overheard(broken).await;
+    assert!(told.contains("\"operation\":\"read_events\"") && told.contains("a request failed"), "{told}");
 }
