@@ -97,6 +97,11 @@ pub(crate) fn is_write(call: &CallInfo) -> bool {
     matches!(call.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems")
 }
 
+/// Whether a call is about compacted state.
+fn is_of_state(call: &CallInfo) -> bool {
+    call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"))
+}
+
 impl Fate for ProcessFate {
     fn decide(&self, call: &CallInfo) -> Course {
         let Some(world) = self.world.upgrade() else { return Course::default() };
@@ -139,8 +144,7 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
     if world.is_healthy() {
         return course;
     }
-    if world.swarm.compactor_off && is_write(call) && call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"))
-    {
+    if world.swarm.compactor_off && is_write(call) && is_of_state(call) {
         course.decision = Decision::Before(Failure::Throttled);
         return course;
     }
@@ -194,6 +198,7 @@ fn draw_for_write(
     } else if fired("lost reply", faults.lost_reply) {
         course.decision = Decision::After(Failure::Timeout);
     } else if fired("zombie", faults.zombie) {
-        course.reaches_ms = dice.between(850..=5_000);
+        // A state is kept from going back by what it remembers of deleted keys; what tries that must come after them.
+        course.reaches_ms = dice.between(850..=if is_of_state(call) { 30_000 } else { 5_000 });
     }
 }

@@ -121,11 +121,13 @@ fn start_point(
     }
 }
 
-/// Whether a record was surely there before a span. One that came later may carry an earlier time, by another clock.
+/// Whether a record was surely there before a span. One that came later may carry an earlier time, by another clock; and
+/// an event whose receipt has expired may be acknowledged again, as another record.
 fn was_there(known: &Known<'_>, life: Incarnation, span: Span, record: &Seen) -> bool {
     let attempts = known.attempts.get(&record.id).into_iter().flatten();
-    let mut attempts = attempts.filter(|one| known.life_of(one) == Some(life));
-    attempts.any(|one| one.outcome.done().is_some() && one.span.ended < span.begun)
+    let mut attempts = attempts.filter(|one| known.life_of(one) == Some(life) && one.span.ended < span.begun);
+    attempts
+        .any(|one| one.outcome.done().is_some_and(|(places, _)| places.contains(&(record.partition, record.offset))))
 }
 
 /// Whether an offset was the tail at some moment of a span.
@@ -136,9 +138,8 @@ fn is_the_tail(known: &Known<'_>, life: Incarnation, span: Span, log: &BTreeMap<
         if attempts.peek().is_none() {
             return true;
         }
-        let acknowledged = attempts.clone().any(|one| one.outcome.done().is_some() && one.span.ended < span.begun);
         let begun = attempts.any(|one| one.span.begun < span.ended);
-        (*place >= offset || begun) && (*place < offset || !acknowledged)
+        (*place >= offset || begun) && (*place < offset || !was_there(known, life, span, record))
     })
 }
 
