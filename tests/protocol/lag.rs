@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
 use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp};
 
-use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, subscription};
+use crate::world::{HOUR_MS, START, Torn, World, definition, event, page, publish, request, subscription, two_batches};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -168,16 +168,6 @@ impl Fate for Throttled {
     }
 }
 
-/// Queries do not see the first item of a transaction before it returns, which takes a while.
-struct Torn;
-
-impl Fate for Torn {
-    fn decide(&self, call: &CallInfo) -> Course {
-        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (1, 500) } else { (0, 0) };
-        Course { unseen_items, returns_ms, ..Course::default() }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_torn_look_calls_nobody_lost() {
     let world = World::on(Clock::simulated(START)).await;
@@ -185,9 +175,7 @@ async fn a_torn_look_calls_nobody_lost() {
     let name = subscription("reader");
     world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
     world.engine.set_fate(Torn);
-    // Too large for one record batch, so the second one is seen before the first.
-    let large = |key| event(key, &format!("\"{}\"", world.ledger.randomness().base62(90_000)));
-    let publishing = world.ledger.publish(request(&stream, vec![large("a"), large("b")]));
+    let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
     let looking = async {
         world.clock.sleep(100).await;
         let described = world.ledger.describe_subscription(&stream, &name).await.expect("a subscription");

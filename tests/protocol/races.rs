@@ -8,7 +8,7 @@ use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::StreamName;
 use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, Settings, StartFrom};
 
-use crate::world::{HOUR_MS, START, definition, page, publish, subscription};
+use crate::world::{HOUR_MS, START, Torn, World, definition, keys, page, publish, request, subscription, two_batches};
 
 /// The answer to the next query of a log is late.
 #[derive(Default)]
@@ -86,6 +86,29 @@ async fn a_subscription_from_the_earliest_event_never_misses_the_first_publish()
     let (created, ()) = tokio::join!(create, append);
     created.expect("a subscription");
     assert_eq!(fleet.reader.poll(&fleet.stream, &name, None, page()).await.expect("a page").records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_starts_while_queries_see_the_first_write_in_part_misses_none_of_it() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    world.engine.set_fate(Torn);
+    let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
+    let starting = async {
+        world.clock.sleep(100).await;
+        let mut started = Vec::new();
+        for start in [StartFrom::Earliest, StartFrom::Timestamp(START)] {
+            started.push(world.ledger.read_events(&stream, ReadFrom::Start(start), page()).await.expect("a page"));
+        }
+        started
+    };
+    let (published, started) = tokio::join!(publishing, starting);
+    assert_eq!(published.expect("places").places, [(0, 0), (0, 1)]);
+    for first in started {
+        let from = ReadFrom::Cursor(first.cursor.clone());
+        let second = world.ledger.read_events(&stream, from, page()).await.expect("a page");
+        assert_eq!(keys(&first).into_iter().chain(keys(&second)).collect::<Vec<_>>(), ["a", "b"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! A table in memory, ledgers on it, and short ways to publish and read.
 
-use embedded::Engine;
+use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::{Data, Event, EventKey, EventType, PartitionCount, RetentionHours, StreamName, SubscriptionName};
 use ledger::{
     Clock, EventPage, Idempotency, Ledger, PageRequest, PublishRequest, Published, Randomness, ReadFrom, Result,
@@ -107,4 +107,19 @@ pub(crate) fn subscription(name: &str) -> SubscriptionName {
 
 pub(crate) fn keys(page: &EventPage) -> Vec<String> {
     page.records.iter().map(|record| record.event.key.as_ref().expect("a key").as_str().to_owned()).collect()
+}
+
+/// Queries do not see the first item of a transaction before it returns, which takes a while.
+pub(crate) struct Torn;
+
+impl Fate for Torn {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (1, 500) } else { (0, 0) };
+        Course { unseen_items, returns_ms, ..Course::default() }
+    }
+}
+
+/// Two events that are too large for one record batch.
+pub(crate) fn two_batches(ledger: &Ledger) -> Vec<Event> {
+    ["a", "b"].map(|key| event(key, &format!("\"{}\"", ledger.randomness().base62(90_000)))).into()
 }

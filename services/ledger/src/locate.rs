@@ -76,6 +76,9 @@ impl Ledger {
     }
 
     /// The first record batch that satisfies a condition which, once satisfied, holds for every later one.
+    ///
+    /// # Errors
+    /// `HeadLost` when nothing is left of what was used; `Unavailable`.
     async fn first_where(&self, partition: &PartitionId, condition: impl Fn(&RecordBatch) -> bool) -> Result<Position> {
         let Some(head) = self.store.head(partition).await? else { return self.beginning(partition).await };
         if !condition(&head) {
@@ -83,7 +86,7 @@ impl Ledger {
         }
         let Some(first) = self.store.record_batch_from(partition, 1).await? else { return Ok(head.start()) };
         if condition(&first) {
-            return Ok(first.start());
+            return self.begin_of_write(partition, first, condition).await;
         }
         if first.slot >= head.slot {
             // All that was there when the head was read is gone since: much time passed in between.
@@ -99,5 +102,22 @@ impl Ledger {
             }
         }
         Ok(high.start())
+    }
+
+    /// The first record batch that satisfies the condition, when this is the first that a query saw. It may have seen the
+    /// write of several in part, and passed over the first ones; asked for by their keys, they are there.
+    async fn begin_of_write(
+        &self,
+        partition: &PartitionId,
+        mut first: RecordBatch,
+        condition: impl Fn(&RecordBatch) -> bool,
+    ) -> Result<Position> {
+        while first.slot > 1 {
+            match self.store.record_batch(partition, first.slot - 1).await? {
+                Some(before) if condition(&before) => first = before,
+                _ => break,
+            }
+        }
+        Ok(first.start())
     }
 }
