@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Parser, Subcommand};
 use ledger::planted::{Bug, plant};
@@ -96,7 +97,12 @@ fn seed_again(seed: u64, story: bool, bug: Option<&str>) -> ExitCode {
 fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
     let terminal = std::io::stderr().is_terminal();
     let end = minutes * 60_000;
+    let told = AtomicUsize::new(0);
     let totals = suite::seeds(first, None, |totals| {
+        // At once: nobody wants to wait for the morning to run it again.
+        if totals.failing.len() > told.swap(totals.failing.len(), Ordering::Relaxed) {
+            eprintln!("\n{}", totals.failures());
+        }
         if terminal {
             eprint!("\r{}   ", totals.line());
             std::io::stderr().flush().ok();
