@@ -17,6 +17,7 @@ use crate::transport::Transport;
 const ENVIRONMENT: &str = "test";
 /// Noon of a day in 2026: what the clock shows when a test begins.
 const START: Timestamp = Timestamp(1_790_000_000_000);
+const TEN_MINUTES_MS: u64 = 600_000;
 /// Every action on everything.
 const EVERYTHING: [&str; 7] =
     ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*", "keys.admin:*"];
@@ -26,6 +27,8 @@ const EVERYTHING: [&str; 7] =
 pub struct App {
     /// The embedded table; none on a DynamoDB over the network.
     engine: Option<embedded::Engine>,
+    client: aws_sdk_dynamodb::Client,
+    table: String,
     /// What the routers call.
     pub ledger: Ledger,
     /// Moves only by hand.
@@ -65,8 +68,13 @@ impl App {
     pub async fn telling(quotas: Quotas, telemetry: Telemetry) -> Self {
         let (table, network) = table();
         // A DynamoDB over the network deletes by its own clock, and remembers the tokens of transactions over all tables.
-        let (start, randomness) =
-            if network { (Clock::system().now(), Randomness::system()) } else { (START, Randomness::seeded(1)) };
+        let (start, randomness) = if network {
+            // Not long ago, and as far into the windows of quotas as tests find themselves elsewhere.
+            let now = Clock::system().now();
+            (Timestamp(now.0 - now.since(START) % TEN_MINUTES_MS), Randomness::system())
+        } else {
+            (START, Randomness::seeded(1))
+        };
         let clock = Clock::manual(start);
         let engine = (!network).then(|| embedded::Engine::memory(&clock));
         let client = match &engine {
@@ -99,19 +107,19 @@ impl App {
     ) -> Self {
         ledger::table::create_if_absent(&client, table).await.expect("the table can be created");
         let settings = Settings { alone: true };
-        let ledger = Ledger::new(client, table, clock.clone(), randomness, settings);
+        let ledger = Ledger::new(client.clone(), table, clock.clone(), randomness, settings);
         let router = local::app::router(
             &ledger,
             &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry },
         );
-        Self { engine, ledger, clock, router }
+        Self { engine, client, table: table.to_owned(), ledger, clock, router }
     }
 
     /// The routers of another process on the same table, with its own caches and the same clock.
     pub fn another_process(&self, quotas: Quotas, number: u64) -> axum::Router {
-        let client = self.engine().client();
-        let (randomness, settings) = (Randomness::seeded(1_000 + number), Settings { alone: false });
-        let ledger = Ledger::new(client, "eventledger", self.clock.clone(), randomness, settings);
+        let randomness = if self.engine.is_some() { Randomness::seeded(1_000 + number) } else { Randomness::system() };
+        let settings = Settings { alone: false };
+        let ledger = Ledger::new(self.client.clone(), &self.table, self.clock.clone(), randomness, settings);
         let (environment, telemetry) = (ENVIRONMENT.to_owned(), secrecy::telemetry());
         local::app::router(&ledger, &platform::endpoint::Settings { environment, quotas, telemetry })
     }
