@@ -19,6 +19,7 @@ use ledger::Ledger;
 use serde_json::Map;
 use tracing::Instrument;
 
+use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, Outcome, Telemetry};
 
@@ -36,11 +37,13 @@ pub(crate) async fn pass(
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
 
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
+    let trace_id = Traced::read(request.headers()).0.map(|context| context.trace_id());
     let (request, read) = watch_body(request);
     let span = tracing::info_span!(
         "request",
         service = teller.service(),
         request_id,
+        trace_id,
         sampled = telemetry::is_sampled(&request_id).then_some(true)
     );
     // The router takes an empty segment for a name.
@@ -62,6 +65,9 @@ pub(crate) async fn pass(
         }
         let mut properties = Map::new();
         properties.insert("request_id".to_owned(), request_id.as_str().into());
+        if let Some(trace_id) = &trace_id {
+            properties.insert("trace_id".to_owned(), trace_id.as_str().into());
+        }
         if let Some(problem) = problem {
             properties.insert("code".to_owned(), problem.code().as_str().into());
         }

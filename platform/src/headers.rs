@@ -1,8 +1,12 @@
-//! Request headers that set conditions: under which a publish writes, and under which a record is sent again.
+//! Request headers that set conditions, under which a publish writes and under which a record is sent again; and the one
+//! that says where in a trace a request belongs.
+
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
+use ledger::model::TraceParent;
 use ledger::{Idempotency, limits};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +32,29 @@ impl Conditions {
             key: hash(caller.key_id().as_bytes(), key.as_bytes()),
             body: hash(body, condition.as_bytes()),
         })
+    }
+}
+
+/// Where in a trace a request was sent, if it says so: the `traceparent` of W3C Trace Context. As the recommendation has
+/// it, one that cannot be read, or is there twice, is as good as none.
+#[derive(Clone, Copy, Debug)]
+pub struct Traced(pub Option<TraceParent>);
+
+impl Traced {
+    /// What the headers of a request say.
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all("traceparent").iter();
+        let (first, second) = (values.next(), values.next());
+        let text = first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok());
+        Self(text.and_then(TraceParent::parse))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Traced {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(&parts.headers))
     }
 }
 

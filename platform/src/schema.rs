@@ -100,6 +100,18 @@ pub fn idempotency_key(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// `traceparent` of an event. As a header any text is taken, and ignored where it is none.
+#[must_use]
+pub fn traceparent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" })
+}
+
+/// A header that any text is taken in.
+#[must_use]
+pub fn text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string" })
+}
+
 /// `If-Match` of a publish: an offset in double quotes.
 #[must_use]
 pub fn expected_tail(_: &mut SchemaGenerator) -> Schema {

@@ -232,3 +232,38 @@ async fn p10_the_largest_request_is_stored() {
     assert_eq!(log.len(), 1003);
     assert_eq!(log[1002]["data"], large[2]["data"]);
 }
+
+#[tokio::test]
+async fn p11_the_trace_of_a_publish_comes_back_with_its_events() {
+    let api = Api::start().await;
+    let stream = Stream::create(&api, "p11").await;
+    stream.subscribe("reader", json!("earliest")).await;
+    stream.subscribe("builder", json!("compacted")).await;
+    let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+    let hostile = "00-<script>alert(1)</script>-00f067aa0ba902b7-01";
+    let upper = "00-4BF92F3577B34DA6A3CE929D0E0E4736-00F067AA0BA902B7-01";
+    for (key, given) in
+        [("a", &[good][..]), ("b", &[]), ("c", &[hostile]), ("d", &[later]), ("e", &[good, good]), ("f", &[upper])]
+    {
+        let mut request = api.request("POST", stream.path("/events"));
+        for traceparent in given {
+            request = request.header("traceparent", *traceparent);
+        }
+        let events =
+            json!({ "events": [{ "key": key, "type": "a", "data": 1 }, { "key": key, "type": "a", "data": 2 }] });
+        let answer = request.json(events.to_string()).send().await;
+        let _ = answer.ok(201);
+        assert!(!answer.text().contains("script"));
+    }
+    stream.compact().await;
+    let mut read = list(&stream.poll("reader", "?limit=100").await["events"]);
+    read.extend(list(&stream.get("/events?from=earliest&limit=100").await.ok(200)["events"]));
+    read.extend(list(&stream.poll("builder", "?limit=100").await["events"]));
+    read.extend(stream.compacted("", 100).await);
+    assert_eq!(read.len(), 12 + 12 + 6 + 6);
+    for event in read {
+        let expected = if event["key"] == "a" || event["key"] == "d" { json!(good) } else { Value::Null };
+        assert_eq!(event["traceparent"], expected, "{event}");
+    }
+}

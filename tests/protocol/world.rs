@@ -85,7 +85,7 @@ pub(crate) fn event(key: &str, data: &str) -> Event {
 }
 
 pub(crate) fn request(stream: &StreamName, events: Vec<Event>) -> PublishRequest {
-    PublishRequest { stream: stream.clone(), events, idempotency: None, expected_tail: None }
+    PublishRequest { stream: stream.clone(), events, idempotency: None, expected_tail: None, traceparent: None }
 }
 
 pub(crate) fn once(stream: &StreamName, events: Vec<Event>, key: u8) -> PublishRequest {

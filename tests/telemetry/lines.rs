@@ -31,7 +31,7 @@ async fn each_request_is_told_in_one_line() {
     let counted = ["Requests", "EventsPublished", "ConsumedWriteUnits", "SlotConflicts", "Faults"];
     // A number that nobody told is absent; a record batch and the mark of a used partition are written in a transaction.
     assert_eq!(counted.map(|name| line[name].clone()), [json!(1), json!(1), json!(4), Value::Null, Value::Null]);
-    assert!(line["BytesPublished"].as_u64().is_some_and(|bytes| (300..400).contains(&bytes)));
+    assert!(line["BytesPublished"].as_u64().is_some_and(|bytes| (400..500).contains(&bytes)));
     assert_eq!(line["dynamo"]["TransactWriteItems"], 1);
     assert_eq!(
         line["DynamoCalls"].as_u64(),

@@ -2,7 +2,9 @@
 
 use crate::clock::Timestamp;
 use crate::model::cursor::Cursor;
-use crate::model::{Event, Incarnation, PartitionCount, Record, RetentionHours, StreamName, SubscriptionName};
+use crate::model::{
+    Event, Incarnation, PartitionCount, Record, RetentionHours, StreamName, SubscriptionName, TraceParent,
+};
 
 /// What a stream is to be; the same again is the same stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub struct PublishRequest {
     pub idempotency: Option<Idempotency>,
     /// Append only if this is the tail of the one partition that the events go to.
     pub expected_tail: Option<u64>,
+    /// Where in a trace it is published; kept with the events for their readers.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// An Idempotency-Key and what it was used for.

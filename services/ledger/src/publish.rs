@@ -148,7 +148,7 @@ impl Ledger {
             {
                 return Err(Error::TailMismatch { expected, tail: head.next.offset });
             }
-            let plan = self.plan(stream, request.idempotency, layout, &heads, batch_id);
+            let plan = self.plan(stream, request, layout, &heads, batch_id);
             let placement = plan.placement;
             let refusals = match self.store.race(plan.writes, deadline).await? {
                 Outcome::Applied => {
@@ -200,7 +200,7 @@ impl Ledger {
     fn plan(
         &self,
         stream: &StreamItem,
-        idempotency: Option<Idempotency>,
+        request: &PublishRequest,
         layout: &Layout,
         heads: &[Head],
         batch_id: [u8; 16],
@@ -220,6 +220,7 @@ impl Ledger {
                     count: *count,
                     accepted_at,
                     batch_id,
+                    traceparent: request.traceparent,
                     body: Some(body.clone()),
                     deletable_at: Some(accepted_at.plus(stream.retention_ms() + limits::GRACE_MS)),
                 };
@@ -233,7 +234,7 @@ impl Ledger {
             }
         }
         let placement = Placement { keyless_partition: layout.keyless_partition, base_offsets };
-        if let Some(idempotency) = idempotency.filter(|_| !is_planted(Bug::ReceiptAfterTheBatch)) {
+        if let Some(idempotency) = request.idempotency.filter(|_| !is_planted(Bug::ReceiptAfterTheBatch)) {
             let receipt = ReceiptItem::new(idempotency, batch_id, placement.clone(), now);
             writes.push(receipt.put(stream.incarnation(), idempotency.key, now));
             kinds.push(Kind::Receipt);

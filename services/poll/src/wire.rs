@@ -40,6 +40,10 @@ pub(crate) struct Event {
     time: Option<EventTime>,
     #[schemars(schema_with = "platform::schema::time")]
     published_at: String,
+    /// Where in a trace it was published, as its publisher said: for a link, not as a parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "platform::schema::traceparent")]
+    traceparent: Option<String>,
     /// Present and true while compacted state is read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     snapshot: bool,
@@ -47,7 +51,7 @@ pub(crate) struct Event {
 
 impl Event {
     fn new(record: Record, snapshot: bool) -> Self {
-        let Record { partition, offset, published_at, event } = record;
+        let Record { partition, offset, published_at, event, traceparent } = record;
         Self {
             id: event.id.map_or_else(|| format!("{partition}-{offset}"), |id| id.as_str().to_owned()),
             partition,
@@ -58,6 +62,7 @@ impl Event {
             headers: event.headers,
             time: event.time,
             published_at: published_at.to_string(),
+            traceparent: traceparent.map(|context| context.to_string()),
             snapshot,
         }
     }
@@ -261,7 +266,7 @@ mod tests {
             id: None,
             time: None,
         };
-        Record { partition: 1, offset: 42, published_at: Timestamp(1_000), event }
+        Record { partition: 1, offset: 42, published_at: Timestamp(1_000), event, traceparent: None }
     }
 
     #[test]

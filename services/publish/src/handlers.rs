@@ -6,7 +6,7 @@ use ledger::model::StreamName;
 use ledger::{Ledger, PublishRequest};
 use metrics::counter;
 use platform::access::{Caller, Spending};
-use platform::headers::Conditions;
+use platform::headers::{Conditions, Traced};
 use platform::json::Body;
 use platform::path::Path;
 use platform::problem::Result;
@@ -20,6 +20,7 @@ pub(crate) async fn publish(
     spending: Spending,
     Path(stream): Path<StreamName>,
     conditions: Conditions,
+    Traced(traceparent): Traced,
     body: Body,
 ) -> Result<Response> {
     let events = wire::read(&body)?;
@@ -27,7 +28,7 @@ pub(crate) async fn publish(
     let ids = wire::given_ids(&events);
     let idempotency = conditions.idempotency(&caller, body.bytes());
     let (count, bytes) = (events.len(), events.iter().map(ledger::model::Event::payload_bytes).sum::<usize>());
-    let request = PublishRequest { stream, events, idempotency, expected_tail: conditions.expected_tail };
+    let request = PublishRequest { stream, events, idempotency, expected_tail: conditions.expected_tail, traceparent };
     let published = ledger.publish(request).await?;
     if published.replayed {
         counter!(catalogue::DUPLICATE_PUBLISHES.name).increment(1);

@@ -23,6 +23,11 @@ pub fn routes() -> Routes {
             "Publish only if this offset, in double quotes, is the tail of the partition.",
             schema::expected_tail,
         )
+        .reads_header(
+            "traceparent",
+            "Where in a trace this is published (W3C Trace Context); kept with the events. One that cannot be read is ignored.",
+            schema::text,
+        )
         .accepts::<wire::Publish>()
         .answers::<wire::Receipts>(201, "Durable, in the order of the request")
         .with_header(

@@ -161,7 +161,8 @@ const POLL: &str = "/streams/{stream}/subscriptions/{subscription}/poll";
 
 async fn publish(State(ledger): State<Ledger>) {
     let began = Instant::now();
-    let request = PublishRequest { stream: stream(), events: vec![event()], idempotency: None, expected_tail: None };
+    let (stream, events) = (stream(), vec![event()]);
+    let request = PublishRequest { stream, events, idempotency: None, expected_tail: None, traceparent: None };
     ledger.publish(request).await.expect("it publishes");
     VERB.store(nanoseconds(began), Ordering::Relaxed);
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::leaf::checked_text;
+use super::trace_parent::TraceParent;
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -103,8 +104,8 @@ impl Event {
         let key = self.key.as_ref().map_or(0, |key| escaped(key.as_str(), 3));
         let data = self.data.as_ref().map_or(4, |data| escaped(data.as_str(), 1));
         let id = self.id.as_ref().map_or(0, |id| escaped(id.as_str(), 3));
-        // The names of the members with their quotes, punctuation, offset and times.
-        300 + key + data + headers.sum::<usize>() + id + self.event_type.as_str().len()
+        // The names of the members with their quotes, punctuation, offset, times and trace.
+        400 + key + data + headers.sum::<usize>() + id + self.event_type.as_str().len()
     }
 }
 
@@ -119,4 +120,6 @@ pub struct Record {
     pub published_at: Timestamp,
     /// What was published.
     pub event: Event,
+    /// Where in a trace its producer published it.
+    pub traceparent: Option<TraceParent>,
 }

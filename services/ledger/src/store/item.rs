@@ -10,7 +10,10 @@ use serde::de::DeserializeOwned;
 use super::schema::Key;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::model::TraceParent;
 use crate::table::{PARTITION_KEY, SORT_KEY, TIME_TO_LIVE};
+
+const TRACEPARENT: &str = "traceparent";
 
 /// An item as DynamoDB has it.
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
@@ -36,6 +39,11 @@ impl Item {
             Some(value) => self.with(name, value),
             None => self,
         }
+    }
+
+    /// Where in a trace what it holds was published.
+    pub(crate) fn traced(self, traceparent: Option<TraceParent>) -> Self {
+        self.with_some(TRACEPARENT, traceparent.map(TraceParent::to_bytes).as_ref().map(|bytes| &bytes[..]))
     }
 
     /// DynamoDB may delete the item after this time.
@@ -140,6 +148,13 @@ pub(crate) trait Read {
 
     fn unpacked<T: DeserializeOwned>(&self, name: &'static str) -> Result<T> {
         postcard::from_bytes(self.bytes(name)?).map_err(|_| unreadable(name))
+    }
+
+    /// Where in a trace what the item holds was published.
+    fn traceparent(&self) -> Result<Option<TraceParent>> {
+        let read = |bytes: &[u8]| TraceParent::from_bytes(bytes.try_into().ok()?);
+        let kept = self.attribute(TRACEPARENT).map(|_| self.bytes(TRACEPARENT)).transpose()?;
+        kept.map(|bytes| read(bytes).ok_or_else(|| unreadable(TRACEPARENT))).transpose()
     }
 
     /// The sort key without its prefix.

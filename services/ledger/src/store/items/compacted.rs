@@ -34,7 +34,13 @@ impl CompactedItem {
             "a compacted item lies under its own key"
         );
         let published_at = Timestamp(attributes.number("accepted_at")?);
-        let record = Record { partition, offset: attributes.number("offset")?, published_at, event };
+        let record = Record {
+            partition,
+            offset: attributes.number("offset")?,
+            published_at,
+            event,
+            traceparent: attributes.traceparent()?,
+        };
         Ok(Self { slot: attributes.number("slot")?, hash, record })
     }
 }
@@ -54,6 +60,7 @@ impl Store {
             .with("slot", slot)
             .with("offset", record.offset)
             .with("accepted_at", record.published_at)
+            .traced(record.traceparent)
             .with("body", packed(&Body::encode(std::slice::from_ref(&record.event))));
         let tombstone = record.event.data.is_none();
         let item = if tombstone { item.expiring(until.plus(limits::TOMBSTONE_MS)) } else { item };

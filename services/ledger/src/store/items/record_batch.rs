@@ -7,7 +7,7 @@ use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::{Result, ensure};
 use crate::limits;
-use crate::model::{Position, Record};
+use crate::model::{Position, Record, TraceParent};
 use crate::store::item::unreadable;
 use crate::table::TIME_TO_LIVE;
 
@@ -21,6 +21,8 @@ pub(crate) struct RecordBatch {
     pub(crate) accepted_at: Timestamp,
     /// Chosen by the writer: tells its own batch from another's.
     pub(crate) batch_id: [u8; 16],
+    /// Where in a trace they were published.
+    pub(crate) traceparent: Option<TraceParent>,
     /// Absent in a stub, which is what is left of an expired head.
     pub(crate) body: Option<Body>,
     /// From when on time to live may delete it; absent in a stub that is needed.
@@ -50,6 +52,7 @@ impl RecordBatch {
             .with("count", self.count)
             .with("accepted_at", self.accepted_at)
             .with("batch_id", &self.batch_id[..])
+            .traced(self.traceparent)
             .with_some("body", self.body.as_ref().map(packed))
             .with_some(TIME_TO_LIVE, self.deletable_at.map(Timestamp::seconds));
         Write::put(item).when("attribute_not_exists(PK)")
@@ -63,6 +66,7 @@ impl RecordBatch {
             count: attributes.number("count")?,
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
+            traceparent: attributes.traceparent()?,
             body: attributes.attribute("body").map(|_| attributes.unpacked("body")).transpose()?,
             deletable_at: attributes
                 .optional_number(TIME_TO_LIVE)?
@@ -80,7 +84,13 @@ impl RecordBatch {
         let Some(body) = &self.body else { return Ok(Vec::new()) };
         let events = body.decode()?;
         ensure!(events.len() as u64 == self.count, "a record batch holds as many events as it says");
-        let place = |(offset, event)| Record { partition, offset, published_at: self.accepted_at, event };
+        let place = |(offset, event)| Record {
+            partition,
+            offset,
+            published_at: self.accepted_at,
+            event,
+            traceparent: self.traceparent,
+        };
         Ok((self.base_offset..).zip(events).map(place).collect())
     }
 }
@@ -111,7 +121,7 @@ impl Store {
 
     /// Reduces an expired head to a stub, which stays: the next writer must find where to go on.
     pub(crate) async fn reduce_to_stub(&self, partition: &PartitionId, head: &RecordBatch) -> Result<()> {
-        let write = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, expires_at")
+        let write = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, traceparent, expires_at")
             .when("batch_id = :this")
             .value(":this", &head.batch_id[..]);
         self.settle_one(write).await?;
