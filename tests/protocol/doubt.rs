@@ -7,7 +7,7 @@ use embedded::{CallInfo, Course, Decision, Failure, Fate, Fault, FaultKind};
 use ledger::{ApiKey, ApiKeyState, Clock, Error, Ledger, SeekTo, StartFrom};
 use platform::api_key::Token;
 
-use crate::world::{HOUR_MS, START, World, page, publish, subscription};
+use crate::world::{HOUR_MS, START, World, delete_newest, page, publish, subscription};
 
 const LOST_REPLY: Decision = Decision::After(Failure::Timeout);
 
@@ -120,16 +120,36 @@ async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
 }
 
 #[tokio::test]
-async fn a_seek_that_may_have_happened_is_not_denied_because_the_next_attempt_surely_failed() {
+async fn a_seek_whose_reply_was_lost_knows_that_it_happened() {
     let world = World::new().await;
     let stream = world.stream(1, 24).await;
     let name = subscription("reader");
-    let created = world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
     world.engine.set_fate(InOrder::of("UpdateItem", [LOST_REPLY, Decision::Proceed]));
-    let error = world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await;
-    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    let sought = world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await.expect("it was done");
     let now = world.ledger.describe_subscription(&stream, &name).await.expect("a subscription");
-    assert_ne!(now.generation, created.value.generation, "it had happened");
+    assert_eq!(now.generation, sought.generation, "it was done once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_that_happened_is_not_done_again_over_what_came_after_it() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let (name, other) = (subscription("reader"), world.another(2));
+    world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::LostReplyAfter, 1));
+    let going_on = async {
+        world.clock.sleep(1).await;
+        let page = other.poll(&stream, &name, None, page()).await.expect("a page of the new generation");
+        (page.records.len(), other.commit(&stream, &name, page.cursor).await.expect("a commit"))
+    };
+    let (sought, (read, committed)) =
+        tokio::join!(world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Earliest)), going_on);
+    assert!(read == 1 && committed.advanced);
+    assert_eq!(sought.expect("it was done").lag.events, 0, "the commit holds");
+    let now = other.describe_subscription(&stream, &name).await.expect("a subscription");
+    assert_eq!(now.lag.events, 0);
 }
 
 #[tokio::test]
@@ -183,6 +203,21 @@ async fn a_deletion_knows_its_own_success_and_that_of_another() {
     let (refused, deleted) = tokio::join!(world.ledger.delete_stream(&stream), others);
     deleted.expect("the other was faster");
     assert!(matches!(refused, Err(Error::StreamNotFound)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_subscription_that_exists_is_not_denied_because_nobody_knows_the_tail() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let fleet = world.another(2);
+    for number in 0..2 {
+        publish(&fleet, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.clock.advance(9 * 24 * HOUR_MS);
+    delete_newest(&world.engine).await;
+    let name = subscription("builder");
+    let error = fleet.create_subscription(&stream, &name, StartFrom::Compacted).await.expect_err("its lag is unknown");
+    assert!(matches!(error, Error::OutcomeUnknown(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Streams over a long time: expiry, heads that must not vanish, compactors that stand still, and lives that end.
 
 use embedded::{Fault, FaultKind};
-use ledger::{Error, ReadFrom, StartFrom};
+use ledger::{Clock, Error, ReadFrom, StartFrom};
 
-use crate::world::{HOUR_MS, World, definition, event, keys, page, publish, request, subscription};
+use crate::world::{
+    HOUR_MS, START, World, definition, delete_newest, event, keys, page, publish, request, subscription,
+};
 
 #[tokio::test]
 async fn offsets_go_on_after_everything_expired_and_was_deleted() {
@@ -19,9 +21,62 @@ async fn offsets_go_on_after_everything_expired_and_was_deleted() {
     let published = publish(&world.ledger, &stream, "a", "5").await.expect("a place");
     assert_eq!(published.places, [(0, 5)]);
     world.ledger.sweep().await.expect("a sweep");
-    world.clock.advance(1_000);
-    assert_eq!(world.engine.sweep_expired().expect("time to live"), 1, "the stub is not needed any more");
     assert_eq!(world.log(&stream).await, [(0, 5, "5".to_owned())]);
+    world.clock.advance(7 * 24 * HOUR_MS + 1_000);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 1, "the stub is not needed any more");
+}
+
+#[tokio::test]
+async fn who_stands_at_a_stub_learns_what_it_lost_although_events_came_after_it() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    world.clock.advance(2 * HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.ledger.sweep().await.expect("a sweep");
+    world.clock.advance(1_000);
+    world.engine.sweep_expired().expect("time to live");
+    let error = world.ledger.poll(&stream, &name, None, page()).await.expect_err("the first event expired");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    assert_eq!(expired.lost_events, 1);
+}
+
+#[tokio::test]
+async fn a_half_deleted_log_has_no_tail_that_anyone_knows() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("reader");
+    let fleet = world.another(2);
+    for number in 0..3 {
+        publish(&fleet, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    fleet.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+    // Nobody swept for longer than the grace, and time to live began with the newest.
+    world.clock.advance(9 * 24 * HOUR_MS);
+    delete_newest(&world.engine).await;
+    let lost = |error: Error| assert!(matches!(error, Error::HeadLost), "{error:?}");
+    lost(fleet.poll(&stream, &name, None, page()).await.expect_err("a valid position is not refused"));
+    lost(fleet.describe_subscription(&stream, &name).await.expect_err("nobody knows the lag"));
+    for start in [StartFrom::Earliest, StartFrom::Latest] {
+        lost(fleet.read_events(&stream, ReadFrom::Start(start), page()).await.expect_err("nobody knows the tail"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_away_while_another_clock_still_shows_it() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "0").await.expect("a place");
+    world.clock.advance(2_000);
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    // The keeper's clock is ahead: to it the head has expired, and to the reader nothing has.
+    let ahead = world.elsewhere(5_000);
+    world.clock.advance(HOUR_MS - 3_000);
+    ahead.sweep().await.expect("a sweep");
+    assert_eq!(world.log(&stream).await.len(), 2);
 }
 
 #[tokio::test]

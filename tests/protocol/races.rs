@@ -8,7 +8,9 @@ use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::StreamName;
 use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, Settings, StartFrom};
 
-use crate::world::{HOUR_MS, START, Torn, World, definition, keys, page, publish, request, subscription, two_batches};
+use crate::world::{
+    HOUR_MS, START, Torn, World, definition, delete_newest, keys, page, publish, request, subscription, two_batches,
+};
 
 /// The answer to the next query of a log is late.
 #[derive(Default)]
@@ -112,6 +114,30 @@ async fn who_starts_while_queries_see_the_first_write_in_part_misses_none_of_it(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_acknowledged_behind_an_unfinished_write_is_readable_and_no_alarm() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let (other, name) = (world.another(2), subscription("builder"));
+    world.engine.set_fate(Torn);
+    let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
+    let meanwhile = async {
+        world.clock.sleep(100).await;
+        publish(&other, &stream, "c", "1").await.expect("a place behind the other two");
+        let page = other.read_events(&stream, ReadFrom::Start(StartFrom::Earliest), page()).await.expect("a page");
+        other.compact_stream(&stream).await.expect("nothing is missing");
+        other.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+        other
+            .poll(&stream, &name, None, crate::world::page())
+            .await
+            .expect("the log can be read from the watermark on");
+        page
+    };
+    let (published, read) = tokio::join!(publishing, meanwhile);
+    assert_eq!(published.expect("places").places, [(0, 0), (0, 1)]);
+    assert_eq!((keys(&read), read.caught_up), (vec!["a".to_owned(), "b".to_owned(), "c".to_owned()], true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_was_frozen_while_everything_it_saw_expired_goes_on_behind_it() {
     let fleet = Fleet::new().await;
     for number in 0..3 {
@@ -140,11 +166,7 @@ async fn a_head_whose_successors_may_be_deleted_takes_nothing() {
     }
     // Nobody swept for longer than the grace, and time to live began with the newest.
     fleet.clock.advance(9 * 24 * HOUR_MS);
-    let items = fleet.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
-    let newest = items.unwrap_or_default().into_iter().filter(|item| item.contains_key("base_offset"));
-    let newest = newest.max_by_key(|item| item["SK"].as_s().cloned().ok()).expect("a record batch");
-    let delete = fleet.engine.client().delete_item().table_name("eventledger");
-    delete.key("PK", newest["PK"].clone()).key("SK", newest["SK"].clone()).send().await.expect("deleted");
+    delete_newest(&fleet.engine).await;
     let error = publish(&fleet.other, &fleet.stream, "a", "3").await.expect_err("an offset would be used twice");
     assert!(matches!(error, Error::HeadLost), "{error:?}");
     // Nor is the wrong head made to last.

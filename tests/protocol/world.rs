@@ -39,6 +39,11 @@ impl World {
         Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), Settings { alone })
     }
 
+    /// A process whose clock is ahead.
+    pub(crate) fn elsewhere(&self, ahead_ms: i64) -> Ledger {
+        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 9, true)
+    }
+
     /// A stream called `orders`.
     pub(crate) async fn stream(&self, partitions: u64, retention_hours: u64) -> StreamName {
         let definition = definition("orders", partitions, retention_hours);
@@ -122,4 +127,13 @@ impl Fate for Torn {
 /// Two events that are too large for one record batch.
 pub(crate) fn two_batches(ledger: &Ledger) -> Vec<Event> {
     ["a", "b"].map(|key| event(key, &format!("\"{}\"", ledger.randomness().base62(90_000)))).into()
+}
+
+/// Deletes the newest record batch, as time to live may: in no particular order.
+pub(crate) async fn delete_newest(engine: &Engine) {
+    let items = engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
+    let newest = items.unwrap_or_default().into_iter().filter(|item| item.contains_key("base_offset"));
+    let newest = newest.max_by_key(|item| item["SK"].as_s().cloned().ok()).expect("a record batch");
+    let delete = engine.client().delete_item().table_name("eventledger");
+    delete.key("PK", newest["PK"].clone()).key("SK", newest["SK"].clone()).send().await.expect("deleted");
 }

@@ -33,7 +33,7 @@ impl Ledger {
             let item = self.subscription(&stream, subscription).await.map_err(honest)?;
             let use_fits = check_use(&payload, subscription, item.generation);
             if !is_planted(Bug::CommitsIgnoreSeeks) {
-                use_fits?;
+                use_fits.map_err(honest)?;
             }
             let joined = match is_planted(Bug::CommitsReplace) {
                 true => payload.progress.clone(),

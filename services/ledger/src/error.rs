@@ -124,12 +124,13 @@ pub struct Restart {
 }
 
 impl Error {
-    /// The same failure of a read, when a write before it was applied or may have been: the effect is not none.
+    /// The same failure of what follows a write that was applied or may have been: the effect is not none.
     #[must_use]
     pub(crate) fn after_write(self) -> Self {
         match self {
             Self::Unavailable(cause) => Self::OutcomeUnknown(cause),
-            other => other,
+            Self::OutcomeUnknown(_) | Self::Internal(_) => self,
+            other => Self::OutcomeUnknown(other.into()),
         }
     }
 

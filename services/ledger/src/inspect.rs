@@ -130,20 +130,17 @@ impl Ledger {
     /// `HeadLost`, `Unavailable`.
     pub(crate) async fn end(&self, partition: &PartitionId) -> Result<End> {
         Ok(match self.store.head(partition).await? {
-            Some(head) => End { tail: head.next(), head: Some(Place::from(&head)) },
+            Some(head) => {
+                self.trust_head(&head)?;
+                End { tail: head.next(), head: Some(Place::from(&head)) }
+            }
             None => End { tail: self.beginning(partition).await?, head: None },
         })
     }
 
-    /// The first record batch at a slot or after it. One that a query passes over is asked for by its key: the query may
-    /// have been torn, and nobody is to be called lost for that.
+    /// The first record batch at a slot or after it.
     pub(crate) async fn first_place(&self, partition: &PartitionId, slot: u64) -> Result<Option<Place>> {
-        let found = self.store.record_batch_from(partition, slot).await?;
-        if found.as_ref().is_some_and(|found| found.slot == slot) {
-            return Ok(found.as_ref().map(Place::from));
-        }
-        let exact = self.store.record_batch(partition, slot).await?;
-        Ok(exact.or(found).as_ref().map(Place::from))
+        Ok(self.store.record_batch_from(partition, slot).await?.as_ref().map(Place::from))
     }
 
     /// A subscription and how it does.

@@ -17,7 +17,7 @@ impl Ledger {
     /// `HeadLost` when it was used and nothing of it is left: then nobody knows. `Unavailable`.
     pub(crate) async fn tail(&self, partition: &PartitionId) -> Result<Position> {
         match self.store.head(partition).await? {
-            Some(head) => Ok(head.next()),
+            Some(head) => self.trust_head(&head).map(|()| head.next()),
             None => self.beginning(partition).await,
         }
     }
@@ -75,18 +75,20 @@ impl Ledger {
         Ok(Progress::live(futures::future::try_join_all(stream.partitions().map(find)).await?))
     }
 
-    /// The first record batch that satisfies a condition which, once satisfied, holds for every later one.
+    /// Where the first record batch is that satisfies a condition which, once satisfied, holds for every later one. Which
+    /// of them a reader sees first says little: it may see a write in part, by queries and by keys. All parts of one have
+    /// the same time, so the whole write satisfies the condition, and whoever wrote it had seen what came before it.
     ///
     /// # Errors
     /// `HeadLost` when nothing is left of what was used; `Unavailable`.
     async fn first_where(&self, partition: &PartitionId, condition: impl Fn(&RecordBatch) -> bool) -> Result<Position> {
         let Some(head) = self.store.head(partition).await? else { return self.beginning(partition).await };
         if !condition(&head) {
-            return Ok(head.next());
+            return self.trust_head(&head).map(|()| head.next());
         }
         let Some(first) = self.store.record_batch_from(partition, 1).await? else { return Ok(head.start()) };
         if condition(&first) {
-            return self.begin_of_write(partition, first, condition).await;
+            return Ok(first.write_start);
         }
         if first.slot >= head.slot {
             // All that was there when the head was read is gone since: much time passed in between.
@@ -101,23 +103,6 @@ impl Ledger {
                 _ => low = middle,
             }
         }
-        Ok(high.start())
-    }
-
-    /// The first record batch that satisfies the condition, when this is the first that a query saw. It may have seen the
-    /// write of several in part, and passed over the first ones; asked for by their keys, they are there.
-    async fn begin_of_write(
-        &self,
-        partition: &PartitionId,
-        mut first: RecordBatch,
-        condition: impl Fn(&RecordBatch) -> bool,
-    ) -> Result<Position> {
-        while first.slot > 1 {
-            match self.store.record_batch(partition, first.slot - 1).await? {
-                Some(before) if condition(&before) => first = before,
-                _ => break,
-            }
-        }
-        Ok(first.start())
+        Ok(high.write_start)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Lane {
     pub(crate) lost_events: u64,
     /// Whether the records go up to the tail.
     pub(crate) complete: bool,
+    /// Whether nothing was read because the record at the position was passed over, and what comes after it was seen.
+    pub(crate) stopped_at_gap: bool,
 }
 
 impl Lane {
@@ -57,19 +59,20 @@ impl Ledger {
             let page = self.store.query(&query, items, start).await?;
             for attributes in &page.items {
                 let batch = RecordBatch::read(attributes)?;
-                let expected = reading.lane.end();
-                let expired = batch.body.is_none() || stream.is_expired(batch.accepted_at, now);
-                // Times do not decrease, so nothing readable came before an expired batch.
-                ensure!(!expired || reading.lane.records.is_empty(), "expired record batches form a prefix");
-                if expired {
-                    return self.lost(stream, partition, position, now).await;
+                let at_start = reading.lane.records.is_empty();
+                if batch.body.is_none() || stream.is_expired(batch.accepted_at, now) {
+                    // What was taken before it had expired as well, a moment ago.
+                    return if at_start { self.lost(stream, partition, position, now).await } else { Ok(reading.lane) };
                 }
-                if batch.slot != expected.slot {
-                    let at_start = reading.lane.records.is_empty();
-                    if at_start && self.is_gone(partition, expected.slot, verified_at, now).await? {
+                match self.fill(partition, &mut reading, batch.slot).await? {
+                    Filled::Whole => {}
+                    Filled::Enough => return Ok(reading.lane),
+                    // Nothing is deleted within the grace after it could last be read, so a position that was verified
+                    // since then lies before no deleted slot: what is passed over will be seen.
+                    Filled::Gap if at_start && now.since(verified_at) > limits::GRACE_MS => {
                         return self.lost(stream, partition, position, now).await;
                     }
-                    return Ok(reading.lane);
+                    Filled::Gap => return Ok(Lane { stopped_at_gap: at_start, ..reading.lane }),
                 }
                 if !reading.take(&batch, partition.partition)? {
                     return Ok(reading.lane);
@@ -96,19 +99,17 @@ impl Ledger {
         Ok(Lane { complete: true, ..reading.lane })
     }
 
-    /// Whether a slot that a query passed over was deleted. If not, the query was torn: DynamoDB may show a reader some
-    /// writes of a transaction before others, and the next read will find it.
-    ///
-    /// Nothing is deleted within the grace after it could last be read, so a position that was verified since then lies
-    /// before no deleted slot.
-    async fn is_gone(
-        &self,
-        partition: &PartitionId,
-        slot: u64,
-        verified_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool> {
-        Ok(now.since(verified_at) > limits::GRACE_MS && self.store.record_batch(partition, slot).await?.is_none())
+    /// Takes what a query passed over before a slot. It may have seen a write in part, and by their keys its record batches
+    /// may be there.
+    async fn fill(&self, partition: &PartitionId, reading: &mut Reading, slot: u64) -> Result<Filled> {
+        while reading.lane.end().slot < slot {
+            let passed_over = self.store.record_batch(partition, reading.lane.end().slot).await?;
+            let Some(batch) = passed_over.filter(|batch| batch.body.is_some()) else { return Ok(Filled::Gap) };
+            if !reading.take(&batch, partition.partition)? {
+                return Ok(Filled::Enough);
+            }
+        }
+        Ok(Filled::Whole)
     }
 
     /// The lane of a position whose record is past its retention. The oldest readable place is sought, not scanned for:
@@ -127,8 +128,18 @@ impl Ledger {
 
 impl Lane {
     fn at(position: Position) -> Self {
-        Self { records: Vec::new(), start: position, lost_events: 0, complete: false }
+        Self { records: Vec::new(), start: position, lost_events: 0, complete: false, stopped_at_gap: false }
     }
+}
+
+/// What became of a gap in what a query saw.
+enum Filled {
+    /// There is none any more.
+    Whole,
+    /// No more is wanted.
+    Enough,
+    /// Something is not there, or not seen yet.
+    Gap,
 }
 
 /// A lane while it is read.

@@ -126,18 +126,26 @@ impl Ledger {
             return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));
         }
         let now = self.clock.now();
+        // A gap at a position says that it could be read once; whether it still can is not known.
+        let verified_at = if lanes.iter().any(|lane| lane.stopped_at_gap) { payload.verified_at } else { now };
         let mixed = mix(lanes, positions, limit);
         let lag = self.lag_after(stream, &mixed, now).await?;
         let at_end = |(next, end): (&Position, &LaneEnd)| end.complete && *next == end.position;
         let caught_up = mixed.next.iter().zip(&mixed.ends).all(at_end) || is_planted(Bug::AlwaysCaughtUp);
         let phase = payload.progress.phase.clone();
         let progress = Progress { phase, positions: mixed.next }.settled();
-        Ok(self.event_page(stream, payload, Found { records: mixed.records, progress, caught_up, lag }, now))
+        Ok(self.event_page(stream, payload, Found { records: mixed.records, progress, caught_up, lag }, verified_at))
     }
 
-    /// Puts a page together with its cursor.
-    pub(crate) fn event_page(&self, stream: &StreamItem, payload: &Payload, found: Found, now: Timestamp) -> EventPage {
-        let mut next = Payload::new(payload.used_for.clone(), stream.incarnation(), found.progress, now);
+    /// Puts a page together with its cursor, which says when it was seen to be readable.
+    pub(crate) fn event_page(
+        &self,
+        stream: &StreamItem,
+        payload: &Payload,
+        found: Found,
+        verified_at: Timestamp,
+    ) -> EventPage {
+        let mut next = Payload::new(payload.used_for.clone(), stream.incarnation(), found.progress, verified_at);
         next.empty_polls = if found.records.is_empty() { payload.empty_polls.saturating_add(1) } else { 0 };
         let hint = POLL_AFTER_MS.start() << u32::from(next.empty_polls.min(8));
         EventPage {

@@ -218,6 +218,7 @@ impl Ledger {
                     slot: next.slot,
                     base_offset: next.offset,
                     count: *count,
+                    write_start: head.next,
                     accepted_at,
                     batch_id,
                     traceparent: request.traceparent,

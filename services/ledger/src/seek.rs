@@ -24,16 +24,21 @@ impl Ledger {
         let mut stream = self.fresh_stream(name).await?;
         let (progress, verified_at) = self.target(&mut stream, subscription, to).await?;
         self.lag_of(&stream, &progress).await?;
-        let mut doubtful = false;
+        let (mut doubtful, mut tried) = (false, Vec::new());
         loop {
             let honest = Error::after_doubt(doubtful);
             let mut item = self.subscription(&stream, subscription).await.map_err(honest)?;
+            if tried.contains(&item.generation) {
+                // An earlier attempt of ours did it, and somebody has gone on from there.
+                return self.describe(&stream, item).await.map_err(Error::after_write);
+            }
             let version = item.version;
             item.rewound = item.progress.join(&progress) == item.progress && item.progress != progress;
             item.progress = progress.clone();
             item.verified_at = verified_at;
             item.version += 1;
             item.generation = (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53);
+            tried.push(item.generation);
             item.begun_at = self.clock.now();
             item.commits.clear();
             let outcome = self.store.update_subscription(stream.incarnation(), &item, version).await;
@@ -41,7 +46,7 @@ impl Ledger {
             self.subscriptions.remove(&(stream.incarnation(), subscription.clone()));
             match outcome.map_err(honest)? {
                 Outcome::Applied => return self.describe(&stream, item).await.map_err(Error::after_write),
-                // Someone wrote meanwhile, or an earlier attempt of ours did: a second seek ends where the first did.
+                // Someone wrote meanwhile, or an earlier attempt of ours did.
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
         }

@@ -93,12 +93,16 @@ impl Ledger {
         let now = self.clock.now();
         let item = self.store.partition(partition).await?;
         if let Some(stub) = item.stub.filter(|stub| *stub < head.slot) {
-            // There is a newer head, so the stub may go; until now it had no time to live.
-            self.store.expire_stub(partition, stub, now).await?;
+            // There is a newer head, so the stub may go, like all that expires after the grace: until then it tells whoever
+            // stands there that it lost something. It had no time to live so far.
+            self.store.expire_stub(partition, stub, now.plus(limits::GRACE_MS)).await?;
             self.store.forget_stub(partition, stub).await?;
         }
         let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
-        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at, now) {
+        if head.body.is_some()
+            && compacted
+            && stream.is_expired(head.accepted_at, Timestamp(now.0.saturating_sub(limits::CLOCK_SKEW_MS)))
+        {
             // Noted first, so that no stub is ever left without a note.
             self.store.note_stub(partition, head.slot).await?;
             self.store.reduce_to_stub(partition, &head).await?;

@@ -17,6 +17,8 @@ pub(crate) struct RecordBatch {
     pub(crate) slot: u64,
     pub(crate) base_offset: u64,
     pub(crate) count: u64,
+    /// Where the write that it is a part of begins in this partition.
+    pub(crate) write_start: Position,
     /// Never before that of an earlier slot.
     pub(crate) accepted_at: Timestamp,
     /// Chosen by the writer: tells its own batch from another's.
@@ -40,6 +42,10 @@ impl RecordBatch {
         Position { slot: self.slot, offset: self.base_offset }
     }
 
+    fn begins_write(&self) -> bool {
+        self.write_start == self.start()
+    }
+
     /// Whether newer record batches may have been deleted already, so that this need not be the head although it is the
     /// newest there is.
     pub(crate) fn is_unsafe_head(&self, now: Timestamp) -> bool {
@@ -51,6 +57,8 @@ impl RecordBatch {
             .with("base_offset", self.base_offset)
             .with("count", self.count)
             .with("accepted_at", self.accepted_at)
+            .with_some("write_slot", (!self.begins_write()).then_some(self.write_start.slot))
+            .with_some("write_offset", (!self.begins_write()).then_some(self.write_start.offset))
             .with("batch_id", &self.batch_id[..])
             .traced(self.traceparent)
             .with_some("body", self.body.as_ref().map(packed))
@@ -60,9 +68,15 @@ impl RecordBatch {
 
     pub(crate) fn read(attributes: &Attributes) -> Result<Self> {
         let slot = attributes.sort_key_after("SEQ#")?.parse().map_err(|_| unreadable("SK"))?;
+        let base_offset = attributes.number("base_offset")?;
+        let write_start = Position {
+            slot: attributes.optional_number("write_slot")?.unwrap_or(slot),
+            offset: attributes.optional_number("write_offset")?.unwrap_or(base_offset),
+        };
         let batch = Self {
             slot,
-            base_offset: attributes.number("base_offset")?,
+            base_offset,
+            write_start,
             count: attributes.number("count")?,
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
@@ -75,6 +89,10 @@ impl RecordBatch {
         ensure!(batch.slot > 0 && batch.count > 0, "a record batch has a slot and records");
         let end = batch.base_offset.checked_add(batch.count).filter(|end| *end < u64::MAX);
         ensure!(batch.slot < u64::MAX && end.is_some(), "a record batch leaves room for the next one");
+        ensure!(
+            batch.write_start.slot <= batch.slot && batch.write_start.offset <= batch.base_offset,
+            "a write begins before its later parts"
+        );
         ensure!((batch.slot == 1) == (batch.base_offset == 0), "only the first slot begins at offset 0");
         Ok(batch)
     }
@@ -109,9 +127,15 @@ impl Store {
         self.first(&query).await?.as_ref().map(RecordBatch::read).transpose()
     }
 
-    /// The first record batch that exists at a slot or after it.
+    /// The first record batch that exists at a slot or after it. A query may see a write in part, so the one at the slot
+    /// itself, when it passes over it, is asked for by its key.
     pub(crate) async fn record_batch_from(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
-        self.first(&Self::log_from(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
+        let found = self.first(&Self::log_from(partition, slot)).await?;
+        let found = found.as_ref().map(RecordBatch::read).transpose()?;
+        match &found {
+            Some(batch) if batch.slot != slot => Ok(self.record_batch(partition, slot).await?.or(found)),
+            _ => Ok(found),
+        }
     }
 
     /// The record batch at a slot.
