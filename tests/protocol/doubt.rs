@@ -205,6 +205,47 @@ async fn a_deletion_knows_its_own_success_and_that_of_another() {
     assert!(matches!(refused, Err(Error::StreamNotFound)), "{refused:?}");
 }
 
+/// The first call of each of these operations takes effect long after its caller gave up.
+struct Late(Mutex<Vec<&'static str>>);
+
+impl Fate for Late {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let mut operations = self.0.lock().expect("nobody panics here");
+        let Some(place) = operations.iter().position(|operation| *operation == call.operation) else {
+            return Course::default();
+        };
+        operations.remove(place);
+        Course { reaches_ms: 10_000, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_for_a_subscription_touches_no_other_life_of_its_name() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    let create = async || world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await;
+    let exists = async || world.ledger.describe_subscription(&stream, &name).await.is_ok();
+    // A late create does not bring back what was deleted.
+    world.engine.set_fate(Late(Mutex::new(vec!["PutItem"])));
+    create().await.expect("the second attempt");
+    world.ledger.delete_subscription(&stream, &name).await.expect("deleted");
+    world.clock.sleep(20_000).await;
+    assert!(!exists().await, "the first attempt came after the end");
+    // A late deletion does not end what was created since.
+    create().await.expect("a subscription");
+    world.engine.set_fate(Late(Mutex::new(vec!["DeleteItem", "UpdateItem"])));
+    world.ledger.delete_subscription(&stream, &name).await.expect("the second attempt");
+    create().await.expect("another life");
+    world.clock.sleep(20_000).await;
+    assert!(exists().await, "the first attempt was meant for an earlier life");
+    assert!(world.ledger.list_subscriptions(&stream, None, 10, |_| true).await.expect("a list").items.len() == 1);
+    // Clocks that lag behind the end of a life begin the next after it.
+    world.ledger.delete_subscription(&stream, &name).await.expect("deleted");
+    world.elsewhere(-5_000).create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    assert!(exists().await);
+}
+
 #[tokio::test]
 async fn a_subscription_that_exists_is_not_denied_because_nobody_knows_the_tail() {
     let world = World::new().await;

@@ -172,7 +172,8 @@ impl Ledger {
         let query = Store::subscriptions(stream.incarnation(), after);
         let page = self
             .list(&query, limit, SubscriptionItem::read, |item| {
-                visible(&item.name).then(|| (item.name.to_string(), item.clone()))
+                let shown = item.deleted_at.is_none() && visible(&item.name);
+                shown.then(|| (item.name.to_string(), item.clone()))
             })
             .await?;
         let mut items = Vec::with_capacity(page.items.len());

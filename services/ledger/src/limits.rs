@@ -82,6 +82,8 @@ pub const GRACE_MS: u64 = 7 * 24 * HOUR_MS;
 /// A head that time to live may delete within so long should have been kept by a sweep long ago, and is trusted no more:
 /// time to live deletes in no particular order, so newer record batches may be gone already.
 pub const HEAD_UNSAFE_MS: u64 = 24 * HOUR_MS;
+/// How long what is left of a deleted subscription stays; far longer than any write of its time can still be under way.
+pub const ENDED_SUBSCRIPTION_MS: u64 = 24 * HOUR_MS;
 /// How far the clocks of processes may differ, in milliseconds. What one of them takes away, none must still have shown.
 pub const CLOCK_SKEW_MS: u64 = 60_000;
 /// How long a tombstone stays in compacted state; longer than any bootstrap takes.

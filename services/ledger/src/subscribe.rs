@@ -2,6 +2,7 @@
 //! start from compacted state is found by the first poll, which then sees the state as of that poll.
 
 use crate::answers::{Created, StartFrom, SubscriptionDescription};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::Payload;
@@ -23,13 +24,15 @@ impl Ledger {
     ) -> Result<Created<SubscriptionDescription>> {
         let stream = self.fresh_stream(stream).await?;
         loop {
-            if let Some(existing) = self.store.subscription(stream.incarnation(), name).await? {
+            let known = self.store.subscription_or_its_end(stream.incarnation(), name).await?;
+            let ended_at = known.as_ref().and_then(|item| item.deleted_at);
+            if let Some(existing) = known.filter(|item| item.deleted_at.is_none()) {
                 if existing.start_from != start_from {
                     return Err(Error::SubscriptionExists);
                 }
                 return Ok(Created { value: self.describe(&stream, existing).await?, new: false });
             }
-            let new = self.new_subscription(&stream, name, start_from).await?;
+            let new = self.new_subscription(&stream, name, start_from, ended_at).await?;
             match self.store.put_subscription(stream.incarnation(), &new).await? {
                 Outcome::Applied => {
                     self.subscriptions.remove(&(stream.incarnation(), name.clone()));
@@ -57,7 +60,10 @@ impl Ledger {
         stream: &StreamItem,
         name: &SubscriptionName,
         start_from: StartFrom,
+        ended_at: Option<Timestamp>,
     ) -> Result<SubscriptionItem> {
+        // Each life of a name begins after the one before, whatever the clocks say.
+        let created_at = self.clock.now().max(ended_at.map_or(Timestamp(0), |end| end.plus(1)));
         Ok(SubscriptionItem {
             name: name.clone(),
             start_from,
@@ -66,11 +72,12 @@ impl Ledger {
             version: 1,
             // Random, so that cursors of a deleted subscription of the same name do not fit.
             generation: self.randomness.below(1 << 52),
-            created_at: self.clock.now(),
-            begun_at: self.clock.now(),
+            created_at,
+            begun_at: created_at,
             commits: Vec::new(),
             rewound: false,
             last_poll_at: None,
+            deleted_at: None,
         })
     }
 
@@ -80,17 +87,21 @@ impl Ledger {
     /// `StreamNotFound`, `SubscriptionNotFound`, `Unavailable`, `OutcomeUnknown`.
     pub async fn delete_subscription(&self, stream: &StreamName, name: &SubscriptionName) -> Result<()> {
         let stream = self.stream(stream).await?;
-        let outcome = self.store.delete_subscription(stream.incarnation(), name).await;
         let known = (stream.incarnation(), name.clone());
-        if let Ok(Outcome::Refused { doubtful: false, .. }) = outcome {
-            self.subscriptions.found_nothing(&known);
+        let item = self.subscription(&stream, name).await;
+        if matches!(item, Err(Error::SubscriptionNotFound)) {
             self.noted_polls.found_nothing(&known);
-            return Err(Error::SubscriptionNotFound);
         }
+        let item = item?;
+        let ends_at = self.clock.now().max(item.created_at);
+        let outcome = self.store.delete_subscription(stream.incarnation(), &item, ends_at).await;
         self.subscriptions.remove(&known);
         self.noted_polls.remove(&known);
-        // When nothing was there any more after a lost reply, it was most likely our own earlier attempt.
-        outcome.map(|_| ())
+        match outcome? {
+            // When it was not there any more after a lost reply, it was most likely our own earlier attempt.
+            Outcome::Applied | Outcome::Refused { doubtful: true, .. } => Ok(()),
+            Outcome::Refused { .. } => Err(Error::SubscriptionNotFound),
+        }
     }
 
     /// A subscription as it is now.

@@ -1,4 +1,7 @@
 //! Subscriptions: all committed positions in one attribute, so that a commit is one write.
+//!
+//! What is deleted stays for a day, with the time of its end: each life of a name begins after the end of the one before,
+//! so a write that comes late, for a caller that has long given up, neither ends a later life nor brings an earlier one back.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +10,7 @@ use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, 
 use crate::answers::StartFrom;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::limits;
 use crate::model::{Incarnation, Progress, SubscriptionName};
 use crate::store::item::unreadable;
 
@@ -31,6 +35,8 @@ pub(crate) struct SubscriptionItem {
     /// When a seek moved it back, until the next commit.
     pub(crate) rewound: bool,
     pub(crate) last_poll_at: Option<Timestamp>,
+    /// When it was deleted.
+    pub(crate) deleted_at: Option<Timestamp>,
 }
 
 /// A commit that a subscription remembers: the evidence of how it does.
@@ -90,12 +96,23 @@ impl SubscriptionItem {
             commits: attributes.unpacked("commits")?,
             rewound: attributes.flag("rewound"),
             last_poll_at: attributes.optional_number("last_poll_at")?.map(Timestamp),
+            deleted_at: attributes.optional_number("deleted_at")?.map(Timestamp),
         })
     }
 }
 
 impl Store {
+    /// The subscription of a name.
     pub(crate) async fn subscription(
+        &self,
+        incarnation: Incarnation,
+        name: &SubscriptionName,
+    ) -> Result<Option<SubscriptionItem>> {
+        Ok(self.subscription_or_its_end(incarnation, name).await?.filter(|item| item.deleted_at.is_none()))
+    }
+
+    /// The subscription of a name, or what is left of a deleted one.
+    pub(crate) async fn subscription_or_its_end(
         &self,
         incarnation: Incarnation,
         name: &SubscriptionName,
@@ -111,9 +128,12 @@ impl Store {
         Query { partition_key: schema::stream(incarnation), range, descending: false }
     }
 
-    /// Creates a subscription; refused when one of its name exists.
+    /// Creates a subscription; refused when one of its name exists, or ended later than this one was to begin.
     pub(crate) async fn put_subscription(&self, incarnation: Incarnation, new: &SubscriptionItem) -> Result<Outcome> {
-        self.settle_one(Write::put(new.item(incarnation)).when("attribute_not_exists(PK)")).await
+        let write = Write::put(new.item(incarnation))
+            .when("attribute_not_exists(PK) OR deleted_at < :created")
+            .value(":created", new.created_at);
+        self.settle_one(write).await
     }
 
     /// Writes progress, generation and commits; refused when they changed since `version` was read.
@@ -127,7 +147,7 @@ impl Store {
             Key::Subscription(incarnation, &changed.name),
             "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
         )
-        .when("version = :old AND created_at = :created")
+        .when("version = :old AND created_at = :created AND attribute_not_exists(deleted_at)")
         .value(":progress", packed(&changed.progress))
         .value(":verified", changed.verified_at)
         .value(":new", changed.version)
@@ -149,17 +169,24 @@ impl Store {
         deadline: Timestamp,
     ) -> Result<Outcome> {
         let write = Write::update(Key::Subscription(incarnation, name), "SET last_poll_at = :minute")
-            .when("attribute_exists(PK)")
+            .when("attribute_exists(PK) AND attribute_not_exists(deleted_at)")
             .value(":minute", minute);
         self.settle(vec![write], deadline).await
     }
 
-    /// Deletes a subscription; refused when there is none.
+    /// Deletes a subscription; refused when that one is not there any more.
     pub(crate) async fn delete_subscription(
         &self,
         incarnation: Incarnation,
-        name: &SubscriptionName,
+        item: &SubscriptionItem,
+        at: Timestamp,
     ) -> Result<Outcome> {
-        self.settle_one(Write::delete(Key::Subscription(incarnation, name)).when("attribute_exists(PK)")).await
+        let write =
+            Write::update(Key::Subscription(incarnation, &item.name), "SET deleted_at = :at, expires_at = :expires")
+                .when("created_at = :created AND attribute_not_exists(deleted_at)")
+                .value(":at", at)
+                .value(":expires", at.plus(limits::ENDED_SUBSCRIPTION_MS).seconds())
+                .value(":created", item.created_at);
+        self.settle_one(write).await
     }
 }
