@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use crate::history::{Facts, Outcome, Seen, Span};
 use crate::process::{Process, Service};
+use crate::swarm::Leap;
 use crate::world::{STREAM, TABLE, World};
 
 /// How long a client that is in no hurry waits: as long as API Gateway does.
@@ -140,6 +141,15 @@ impl Client {
         });
         if reply.status() == 500 && !world.is_poisoned() {
             world.anomaly(format!("0 internal error: {method} {}", path.split('?').next().unwrap_or_default()));
+        }
+        let lost_heads = world.swarm.leaps.contains(&Leap::Neglect);
+        match reply.code() {
+            // Nobody here sends a cursor that was not given out to it.
+            code @ ("invalid_cursor" | "commit_beyond_tail") => {
+                world.anomaly(format!("0 a cursor that was given out was refused: {code} of {path}"));
+            }
+            "head_lost" if !lost_heads => world.anomaly(format!("22 a head was lost although sweeps went on: {path}")),
+            _ => {}
         }
         if method == "GET" {
             let touched = reply.facts.get();

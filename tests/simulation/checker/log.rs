@@ -15,6 +15,7 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for life in &known.history.complete {
         if let Some(partitions) = known.complete_truth(*life) {
             no_torn_request(known, *life, partitions, anomalies);
+            keys_stay(*life, partitions, anomalies);
             for (partition, log) in partitions.iter().enumerate() {
                 order(known, partition, log, anomalies);
                 let expected: Vec<u64> = (0..log.len() as u64).collect();
@@ -129,7 +130,6 @@ fn no_torn_request(
 /// What was acknowledged before another began lies before it; and what nobody heard of lies where it was sent, not later.
 fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomalies: &mut Vec<String>) {
     let mut latest_begin = 0;
-    let mut key_of = BTreeMap::<&str, u16>::new();
     for seen in log.values() {
         let attempts: &[&Publish] = known.attempts.get(&seen.id).map_or(&[], Vec::as_slice);
         let acknowledged = attempts.iter().filter(|one| one.outcome.done().is_some()).map(|one| one.span.ended).min();
@@ -141,12 +141,17 @@ fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomali
             anomalies.push(format!("4 event {} of partition {partition} appeared long after its request", seen.id));
         }
         latest_begin = latest_begin.max(attempts.iter().map(|one| one.span.begun).min().unwrap_or(0));
-        if let Some(key) = &seen.key {
-            key_of.insert(key, seen.partition);
-        }
     }
-    if key_of.values().any(|where_it_is| usize::from(*where_it_is) != partition) {
-        anomalies.push(format!("6 a key of partition {partition} lies elsewhere too"));
+}
+
+/// Events of one key lie in one partition.
+fn keys_stay(life: Incarnation, partitions: &[BTreeMap<u64, Seen>], anomalies: &mut Vec<String>) {
+    let mut partition_of = BTreeMap::<&str, u16>::new();
+    for seen in partitions.iter().flat_map(BTreeMap::values) {
+        let Some(key) = &seen.key else { continue };
+        if *partition_of.entry(key).or_insert(seen.partition) != seen.partition {
+            anomalies.push(format!("6 a key of partition {} of {life} lies elsewhere too", seen.partition));
+        }
     }
 }
 

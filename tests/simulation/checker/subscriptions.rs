@@ -58,8 +58,10 @@ fn ratchet(known: &Known<'_>, anomalies: &mut Vec<String>) {
 /// What was surely committed before a poll, and what at most can have been; `None` where the generation's beginning is
 /// not known or lies in compacted state.
 fn bounds(known: &Known<'_>, read: &Read, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
-    let placed = known.history.placed.iter().filter_map(|placed| placed.outcome.done());
-    let mut least = offsets(placed.clone().find(|payload| generation(payload) == Some(which))?)?;
+    // A seek that was found done tells where its generation is by then, which says nothing of what was read before.
+    let placed = known.history.placed.iter().filter(|placed| placed.span.ended <= read.span.begun);
+    let mut least =
+        offsets(placed.filter_map(|placed| placed.outcome.done()).find(|payload| generation(payload) == Some(which))?)?;
     let mut most = least.clone();
     for commit in known.history.commits.iter().filter(|commit| generation(&commit.cursor) == Some(which)) {
         let positions = offsets(&commit.cursor)?;
