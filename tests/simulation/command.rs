@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use ledger::planted::{Bug, plant};
 
 use crate::suite::{self, Totals};
@@ -33,16 +33,16 @@ enum Command {
         /// Write down everything that happens
         #[arg(long)]
         story: bool,
-        /// Plant this bug
+        /// Plant this bug, such as `StaleHeads`; a wrong name lists them all
         #[arg(long)]
         bug: Option<String>,
     },
     /// Run seeds until the time is over, with a line of progress
     Night {
         minutes: u64,
-        /// Where to begin
-        #[arg(long, default_value_t = 1_000)]
-        first: u64,
+        /// Where to begin; by default where the clock says, so that each night is another
+        #[arg(long)]
+        first: Option<u64>,
         /// Stop after so many seeds
         #[arg(long)]
         seeds: Option<u64>,
@@ -59,10 +59,11 @@ enum Command {
     Trace { first: u64, last: u64 },
 }
 
-/// Whether somebody asks for something; else the tests are run, and cargo's options are theirs.
+/// Whether somebody asks for something; else the tests are run, and cargo's options and filters are theirs. A mistaken
+/// command cannot be told from a filter that is meant for other suites.
 pub(crate) fn is_meant() -> bool {
-    let first = std::env::args().nth(1);
-    first.is_some_and(|word| matches!(word.as_str(), "seed" | "night" | "planted" | "trace" | "help"))
+    let first = std::env::args().nth(1).unwrap_or_default();
+    first == "help" || Options::command().find_subcommand(first).is_some()
 }
 
 /// Does it.
@@ -94,11 +95,14 @@ fn seed_again(seed: u64, story: bool, bug: Option<&str>) -> ExitCode {
     if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
+fn night(minutes: u64, first: Option<u64>, most: Option<u64>) -> ExitCode {
+    let first = first.unwrap_or_else(|| ledger::Clock::system().now().seconds());
+    eprintln!("from seed {first}");
+    let last = most.map_or(u64::MAX, |most| first.saturating_add(most.saturating_sub(1)));
     let terminal = std::io::stderr().is_terminal();
     let end = minutes * 60_000;
     let told = AtomicUsize::new(0);
-    let totals = suite::seeds(first, None, |totals| {
+    let totals = suite::seeds(first..=last, None, |totals| {
         // At once: nobody wants to wait for the morning to run it again.
         if totals.failing.len() > told.swap(totals.failing.len(), Ordering::Relaxed) {
             eprintln!("\n{}", totals.failures());
@@ -109,7 +113,7 @@ fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
         } else if totals.seeds.is_multiple_of(500) {
             eprintln!("{}", totals.line());
         }
-        totals.milliseconds < end && most.is_none_or(|most| totals.seeds < most)
+        totals.milliseconds < end
     });
     eprintln!();
     println!("from seed {first}: {}", totals.line());
@@ -127,7 +131,13 @@ fn night(minutes: u64, first: u64, most: Option<u64>) -> ExitCode {
 const MARKS: [&str; 2] = ["<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"];
 
 fn plant_all(document: &std::path::Path, seeds: u64) -> ExitCode {
-    let text = std::fs::read_to_string(document).unwrap_or_default();
+    let text = match std::fs::read_to_string(document) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("{}: {error}", document.display());
+            return ExitCode::from(2);
+        }
+    };
     let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
     let Some((before, after)) = parts else {
         eprintln!("{} has no marks to write between: {MARKS:?}", document.display());

@@ -3,7 +3,7 @@
 //!
 //! The production routers, handlers, ledger and AWS SDK run unchanged. The seams are the embedded connector, the one clock
 //! and the one source of randomness. As a test it runs five hundred seeds, plants bugs that must be caught, kills each
-//! handler at each of its store calls, and runs seeds twice. With a command it does what a person asks: see `--help`.
+//! handler at each of its store calls, and runs seeds twice. With a command it does what a person asks: see `help`.
 
 mod actors;
 mod checker;
@@ -26,6 +26,15 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+type Test = fn() -> Result<(), String>;
+
+const TESTS: [(&str, Test); 4] = [
+    ("five_hundred_seeds_run_clean", suite::five_hundred),
+    ("every_planted_bug_is_caught", planted::all_are_caught),
+    ("every_handler_survives_a_kill_at_each_of_its_store_calls", kills::at_each_call),
+    ("a_seed_is_the_same_run_in_every_process", suite::is_deterministic),
+];
+
 fn main() -> ExitCode {
     run::watch_panics();
     if command::is_meant() {
@@ -34,15 +43,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each test takes all processors by itself.
     arguments.test_threads = Some(1);
-    let trials = vec![
-        Trial::test("five_hundred_seeds_run_clean", || verdict(suite::five_hundred())),
-        Trial::test("every_planted_bug_is_caught", || verdict(planted::all_are_caught())),
-        Trial::test("every_handler_survives_a_kill_at_each_of_its_store_calls", || verdict(kills::at_each_call())),
-        Trial::test("a_seed_is_the_same_run_in_every_process", || verdict(suite::is_deterministic())),
-    ];
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn verdict(outcome: Result<(), String>) -> Result<(), Failed> {
-    outcome.map_err(Failed::from)
+    let trial = |(name, test): (&str, Test)| Trial::test(name, move || test().map_err(Failed::from));
+    libtest_mimic::run(&arguments, TESTS.map(trial).into()).exit_code()
 }
