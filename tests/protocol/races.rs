@@ -9,7 +9,8 @@ use ledger::model::StreamName;
 use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, Settings, StartFrom};
 
 use crate::world::{
-    HOUR_MS, START, Torn, World, definition, delete_newest, keys, page, publish, request, subscription, two_batches,
+    HOUR_MS, START, Torn, World, definition, delete_newest, keys, once, page, publish, request, subscription,
+    two_batches,
 };
 
 /// The answer to the next query of a log is late.
@@ -111,6 +112,32 @@ async fn who_starts_while_queries_see_the_first_write_in_part_misses_none_of_it(
         let second = world.ledger.read_events(&stream, from, page()).await.expect("a page");
         assert_eq!(keys(&first).into_iter().chain(keys(&second)).collect::<Vec<_>>(), ["a", "b"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_is_told_that_it_is_done_when_it_can_be_read() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let other = world.another(2);
+    world.engine.set_fate(Torn);
+    let events = two_batches(&world.ledger);
+    let publishing = world.ledger.publish(once(&stream, events.clone(), 1));
+    let again = async || other.publish(once(&stream, events.clone(), 1)).await;
+    let asking = async {
+        world.clock.sleep(100).await;
+        again().await
+    };
+    let (published, asked) = tokio::join!(publishing, asking);
+    assert!(matches!(asked, Err(Error::IdempotencyInProgress)), "{asked:?}");
+    let replayed = again().await.expect("the receipt");
+    assert_eq!((replayed.replayed, replayed.places), (true, published.expect("places").places));
+    // What came after it changes nothing, nor does time.
+    for number in 0..20 {
+        publish(&other, &stream, "c", &number.to_string()).await.expect("a place");
+    }
+    assert!(again().await.expect("the receipt").replayed);
+    world.clock.advance(2 * HOUR_MS);
+    assert!(again().await.expect("the receipt").replayed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ pub mod planted;
 mod poll;
 mod publish;
 mod random;
+mod replay;
 mod sample;
 mod seek;
 mod status;

@@ -97,6 +97,8 @@ pub const HOUR_MS: u64 = 3_600_000;
 
 /// Lost races for a slot after which a publish answers `contention`.
 pub const SLOT_RACES: u32 = 8;
+/// How long after a write began queries may still see it in part, in milliseconds: far longer than any attempt takes.
+pub const UNFINISHED_MS: u64 = 60_000;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
 /// How long a request may take until its answer is on its way, in milliseconds. API Gateway gives up after 30 seconds.

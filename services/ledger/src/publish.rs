@@ -98,7 +98,7 @@ impl Ledger {
         if let Some(idempotency) = request.idempotency
             && let Some(receipt) = self.store.receipt(stream.incarnation(), idempotency.key, self.clock.now()).await?
         {
-            return replay(&receipt, idempotency, &request.events, &stream);
+            return self.replay(&stream, &request, idempotency, &receipt).await;
         }
         if stream.compactor_stalled {
             return Err(Error::CompactorStalled);
@@ -172,7 +172,7 @@ impl Ledger {
                     let (Some(receipt), Some(idempotency)) = (found, request.idempotency) else {
                         return Err(Error::IdempotencyInProgress);
                     };
-                    return replay(&receipt, idempotency, &request.events, stream);
+                    return self.replay(stream, request, idempotency, &receipt).await;
                 }
             }
             if self.clock.now() >= deadline {
@@ -259,14 +259,14 @@ impl Ledger {
 }
 
 /// The partition of each event: by its key, or the one drawn for the events of this request that have none.
-fn partitions(events: &[Event], count: u16, keyless_partition: u16) -> Vec<u16> {
+pub(crate) fn partitions(events: &[Event], count: u16, keyless_partition: u16) -> Vec<u16> {
     let partition =
         |event: &Event| event.key.as_ref().map_or(keyless_partition, |key| KeyHash::of(key).partition(count));
     events.iter().map(partition).collect()
 }
 
 /// The place of each event: each partition's events follow each other from its first offset.
-fn published(placement: &Placement, partitions: &[u16], replayed: bool) -> Published {
+pub(crate) fn published(placement: &Placement, partitions: &[u16], replayed: bool) -> Published {
     let mut next: BTreeMap<u16, u64> = placement.base_offsets.iter().copied().collect();
     let place = |partition: &u16| {
         let offset = next.entry(*partition).or_default();
@@ -274,17 +274,6 @@ fn published(placement: &Placement, partitions: &[u16], replayed: bool) -> Publi
         (*partition, *offset - 1)
     };
     Published { places: partitions.iter().map(place).collect(), replayed }
-}
-
-/// Answers a request with what an earlier one of the same Idempotency-Key came to.
-fn replay(receipt: &ReceiptItem, now: Idempotency, events: &[Event], stream: &StreamItem) -> Result<Published> {
-    if receipt.body != now.body {
-        return Err(Error::IdempotencyKeyReused);
-    }
-    let partitions = partitions(events, stream.partition_count(), receipt.placement.keyless_partition);
-    let known = |partition: &u16| receipt.placement.base_offsets.iter().any(|(touched, _)| touched == partition);
-    ensure!(partitions.iter().all(known), "a receipt knows every partition of its request");
-    Ok(published(&receipt.placement, &partitions, true))
 }
 
 /// What refused writes mean. Whatever carries our batch id was written by us: the whole request was.

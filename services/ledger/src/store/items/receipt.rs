@@ -36,6 +36,11 @@ impl ReceiptItem {
         Self { body: request.body, batch_id, placement, expires_at: now.plus(limits::RECEIPT_MS) }
     }
 
+    /// When it was written.
+    pub(crate) fn written_at(&self) -> Timestamp {
+        Timestamp(self.expires_at.0.saturating_sub(limits::RECEIPT_MS))
+    }
+
     /// Puts it, unless a receipt that counts is there.
     pub(crate) fn put(&self, incarnation: Incarnation, key: [u8; 32], now: Timestamp) -> Write {
         let item = Item::new(Key::Receipt(incarnation, key))

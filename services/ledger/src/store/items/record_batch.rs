@@ -120,11 +120,15 @@ impl Store {
         Query { partition_key: schema::log(partition), range, descending: false }
     }
 
+    /// Query over the record batches from the newest on.
+    pub(crate) fn log_backwards(partition: &PartitionId) -> Query {
+        let range = Range::Prefix("SEQ#".to_owned());
+        Query { partition_key: schema::log(partition), range, descending: true }
+    }
+
     /// The newest record batch, stub or not.
     pub(crate) async fn head(&self, partition: &PartitionId) -> Result<Option<RecordBatch>> {
-        let range = Range::Prefix("SEQ#".to_owned());
-        let query = Query { partition_key: schema::log(partition), range, descending: true };
-        self.first(&query).await?.as_ref().map(RecordBatch::read).transpose()
+        self.first(&Self::log_backwards(partition)).await?.as_ref().map(RecordBatch::read).transpose()
     }
 
     /// The first record batch that exists at a slot or after it. A query may see a write in part, so the one at the slot
