@@ -142,6 +142,12 @@ impl Client {
         if reply.status() == 500 && !world.is_poisoned() {
             world.anomaly(format!("0 internal error: {method} {}", path.split('?').next().unwrap_or_default()));
         }
+        if reply.code() == "subscription_not_found"
+            && let Some((_, name)) = path.split_once("/subscriptions/")
+        {
+            let name = name.split(['/', '?']).next().unwrap_or_default();
+            world.history().absent.push((reply.span, name.to_owned()));
+        }
         let lost_heads = world.swarm.leaps.contains(&Leap::Neglect);
         match reply.code() {
             // Nobody here sends a cursor that was not given out to it.

@@ -78,6 +78,8 @@ pub(crate) struct Publish {
     pub(crate) client: u64,
     pub(crate) events: Vec<Sent>,
     pub(crate) idempotency_key: Option<String>,
+    /// The offset that had to be the tail.
+    pub(crate) expected_tail: Option<u64>,
     /// Partition and offset of each event, and whether it was a replay.
     pub(crate) outcome: Outcome<(Vec<(u16, u64)>, bool)>,
     pub(crate) facts: Facts,
@@ -140,6 +142,14 @@ pub(crate) struct Placed {
     pub(crate) outcome: Outcome<Payload>,
 }
 
+/// The end of a subscription, as somebody asked for it; or that it was said to be absent.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsubscribe {
+    pub(crate) span: Span,
+    pub(crate) name: String,
+    pub(crate) outcome: Outcome<()>,
+}
+
 /// A create of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Create {
@@ -190,6 +200,9 @@ pub(crate) struct History {
     pub(crate) expired: Vec<Expired>,
     pub(crate) commits: Vec<Commit>,
     pub(crate) placed: Vec<Placed>,
+    pub(crate) unsubscribes: Vec<Unsubscribe>,
+    /// When a subscription was said not to exist, and which.
+    pub(crate) absent: Vec<(Span, String)>,
     pub(crate) creates: Vec<Create>,
     pub(crate) deletes: Vec<Delete>,
     pub(crate) lookups: Vec<Lookup>,

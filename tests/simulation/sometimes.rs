@@ -13,7 +13,7 @@ const BEFORE: [&str; 4] = ["throttle", "error before", "reset", "kill"];
 const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
 
 /// Everything else.
-const HAPPENED: [&str; 41] = [
+const HAPPENED: [&str; 42] = [
     "fault silence on ",
     "fault cut page on Query",
     "fault empty page on Query",
@@ -25,7 +25,8 @@ const HAPPENED: [&str; 41] = [
     "a publish recognised its own batch",
     "a receipt was replayed",
     "a stream was created again",
-    "a write into a life that had ended and had a successor",
+    "a subscription was deleted",
+    "what was left of a life was collected",
     "a bootstrap began again",
     "a bootstrap was followed to the end",
     "a record batch was damaged",

@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::counters::Counters;
 use crate::dice::Dice;
-use crate::fate::{Plan, life};
+use crate::fate::Plan;
 use crate::history::{Facts, History};
 use crate::process::{Process, Service};
 use crate::swarm::Swarm;
@@ -283,23 +283,15 @@ impl Inner {
 
     /// A write took effect: the table's change stream hears of it.
     pub(crate) fn written(&self, call: &CallInfo) {
+        // The note of what is to be collected goes last.
+        if call.operation == "DeleteItem" && call.partition_keys.iter().any(|key| key == "DELETED") {
+            self.count("what was left of a life was collected");
+        }
         // Changes of one partition by one write come together, as they do in a batch of the change stream.
         let changed: BTreeSet<_> = call.partition_keys.iter().filter(|key| key.starts_with("LOG#")).collect();
         for key in changed {
-            let ended = life(key, "LOG#").is_some_and(|life| self.has_ended(life));
-            if ended {
-                self.count("a write into a life that had ended and had a successor");
-            }
             // Whoever should listen may have stopped already.
             self.rings.send(key.clone()).ok();
         }
-    }
-
-    /// Whether a life of the stream is known to have been followed by another.
-    fn has_ended(&self, life: ledger::model::Incarnation) -> bool {
-        let history = self.history();
-        let began = |create: &crate::history::Create| create.outcome.done().map(|(incarnation, ..)| *incarnation);
-        let mut lives = history.creates.iter().filter_map(began).skip_while(|known| *known != life);
-        lives.any(|known| known != life)
     }
 }

@@ -3,6 +3,7 @@
 use ledger::model::Incarnation;
 use serde_json::json;
 
+use crate::actors::compactor;
 use crate::client::{Client, Reply};
 use crate::history::{Create, Delete, Outcome};
 use crate::swarm::RETENTION_HOURS;
@@ -56,6 +57,10 @@ pub(crate) async fn end_and_begin(world: World) {
         }
         begin(&world).await;
         world.0.count("a stream was created again");
+        if world.0.dice.chance(600) {
+            // A sweep collects what was left of the life before, while the new one is used.
+            compactor::keep(&world).await;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What operators and accidents do to a running system: subscriptions are moved, a key is revoked, a client floods, a
+//! What operators and accidents do to a running system: subscriptions are moved and deleted, a key is revoked, a client floods, a
 //! stored record batch is damaged and later repaired.
 
 use std::collections::HashMap;
@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::ApiKeyState;
 use serde_json::json;
 
-use crate::actors::subscriber::{draw_start, seek};
+use crate::actors::subscriber::{draw_start, seek, subscribe};
 use crate::client::Client;
-use crate::history::AfterRevocation;
+use crate::history::{AfterRevocation, Unsubscribe};
 use crate::world::{STREAM, TABLE, World};
 
 /// An item of the table.
@@ -19,12 +19,18 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// How long a revoked key may still work.
 const REVOKED_MS: u64 = 60_000;
 
-/// Moves subscriptions, a few times.
+/// Moves subscriptions, and ends some, a few times.
 pub(crate) async fn move_subscriptions(world: World) {
     let client = Client::new(&world);
     for _ in 0..world.0.dice.between(1..=4) {
         world.pause(1_000..=6_000).await;
-        match world.0.dice.between(0..=4) {
+        match world.0.dice.between(0..=6) {
+            // Whoever reads for them begins again.
+            5 => unsubscribe(&client, "shipping").await,
+            6 => {
+                unsubscribe(&client, "audit").await;
+                subscribe(&client, "audit", json!("earliest")).await;
+            }
             0 => seek(&client, "state-1", json!("compacted")).await,
             1 => {
                 // To where it stands: commits of before must be refused all the same.
@@ -39,6 +45,16 @@ pub(crate) async fn move_subscriptions(world: World) {
     }
 }
 
+/// Deletes a subscription, or tries to.
+async fn unsubscribe(client: &Client, name: &str) {
+    let reply = client.admin("DELETE", &format!("/streams/{STREAM}/subscriptions/{name}"), None).await;
+    if reply.is_ok() {
+        client.world.0.count("a subscription was deleted");
+    }
+    let (span, outcome) = (reply.span, reply.outcome(|_| ()));
+    client.world.0.history().unsubscribes.push(Unsubscribe { span, name: name.to_owned(), outcome });
+}
+
 /// A guest uses its key; the key is revoked; the guest tries on.
 pub(crate) async fn revoke(world: World) {
     let guest = Client::guest(&world);
@@ -51,7 +67,7 @@ pub(crate) async fn revoke(world: World) {
     let revoked = ledger.change_api_key_state(world.0.guest.id(), ApiKeyState::Revoked).await;
     revoked.expect("a key can be revoked");
     let revoked_at = world.0.now();
-    for pause in [500, 20_000, 39_000, REVOKED_MS] {
+    for pause in [500, 20_000, 39_000, 12_500, REVOKED_MS] {
         world.sleep(pause).await;
         let replies =
             [guest.get(&format!("/streams/{STREAM}/events")).await, guest.admin("GET", "/streams", None).await];

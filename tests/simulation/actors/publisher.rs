@@ -140,6 +140,7 @@ impl Publisher {
             client: self.number,
             events: request.events.clone(),
             idempotency_key: request.idempotency_key.clone(),
+            expected_tail: request.expected_tail,
             outcome,
             facts: reply.facts.clone(),
         });

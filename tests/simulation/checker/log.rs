@@ -26,6 +26,7 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
         }
     }
     equal_keys_equal_receipts(known, anomalies);
+    conditions_held(known, anomalies);
 }
 
 fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -151,6 +152,18 @@ fn keys_stay(life: Incarnation, partitions: &[BTreeMap<u64, Seen>], anomalies: &
         let Some(key) = &seen.key else { continue };
         if *partition_of.entry(key).or_insert(seen.partition) != seen.partition {
             anomalies.push(format!("6 a key of partition {} of {life} lies elsewhere too", seen.partition));
+        }
+    }
+}
+
+/// What was published on the condition of a tail begins there.
+fn conditions_held(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for publish in &known.history.publishes {
+        let (Some(expected), Some((receipts, false))) = (publish.expected_tail, publish.outcome.done()) else {
+            continue;
+        };
+        if receipts.first().is_some_and(|(_, offset)| *offset != expected) {
+            anomalies.push(format!("11 a publish on the condition of tail {expected} went to {receipts:?}"));
         }
     }
 }

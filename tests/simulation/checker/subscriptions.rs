@@ -1,13 +1,14 @@
-//! Rules 13 and 14: a subscription passes every event at least once, and its commits only ever move it forward.
+//! Rules 13 and 14, and 17 of subscriptions: one passes every event at least once, its commits only ever move it forward,
+//! and it is there until somebody asks for its end.
 
 use std::collections::BTreeMap;
 
 use ledger::model::Incarnation;
 use ledger::model::cursor::{CursorUse, Payload};
 
-use super::Known;
 use super::reads::starts;
-use crate::history::{Outcome, Read};
+use super::{Known, LATEST_EFFECT_MS};
+use crate::history::{Outcome, Placed, Read, Unsubscribe};
 
 /// A generation of a subscription in a life of the stream.
 type Generation<'a> = (Incarnation, &'a str, u64);
@@ -15,6 +16,7 @@ type Generation<'a> = (Incarnation, &'a str, u64);
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     ratchet(known, anomalies);
     seeks_end_generations(known, anomalies);
+    ends_are_asked_for(known, anomalies);
     at_least_once(known, anomalies);
 }
 
@@ -90,6 +92,46 @@ fn seeks_end_generations(known: &Known<'_>, anomalies: &mut Vec<String>) {
             if late && (other, of) == (life, name) && old != new && !newer && is_known(known, (other, of, old)) {
                 anomalies.push(format!("14 {name} took a commit of the generation before a seek"));
             }
+        }
+    }
+}
+
+/// A subscription that was created is there until somebody asks for its end, and then nothing of it is taken any more.
+fn ends_are_asked_for(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    // With its stream everything ends.
+    if !known.history.deletes.is_empty() {
+        return;
+    }
+    let history = known.history;
+    for (span, name) in &history.absent {
+        let began = |placed: &&Placed| {
+            let begins = placed.outcome.done().and_then(generation).filter(|_| !placed.seek);
+            begins.is_some_and(|(_, of, _)| of == name) && placed.span.ended < span.begun
+        };
+        let last = history.placed.iter().filter(began).max_by_key(|placed| placed.span.ended);
+        let Some(last) = last else { continue };
+        let asked = |end: &Unsubscribe| {
+            // Whose outcome is unknown may still come, for as long as a request may take.
+            let late = if matches!(end.outcome, Outcome::Unknown) { LATEST_EFFECT_MS } else { 0 };
+            end.name == *name && end.span.ended + late > last.span.begun && end.span.begun < span.ended
+        };
+        if !history.unsubscribes.iter().any(asked) {
+            anomalies.push(format!("17 subscription {name} vanished"));
+        }
+    }
+    for end in history.unsubscribes.iter().filter(|end| end.outcome.done().is_some()) {
+        let before: Vec<_> = history
+            .placed
+            .iter()
+            .filter(|placed| placed.span.ended < end.span.begun)
+            .filter_map(|placed| placed.outcome.done().and_then(generation))
+            .filter(|it| it.1 == end.name)
+            .collect();
+        let late = history.commits.iter().filter(|commit| commit.span.begun > end.span.ended);
+        let mut taken =
+            late.filter(|commit| commit.outcome.done().is_some()).filter_map(|commit| generation(&commit.cursor));
+        if taken.any(|it| before.contains(&it)) {
+            anomalies.push(format!("17 a commit of a deleted subscription {} was taken", end.name));
         }
     }
 }
