@@ -35,7 +35,7 @@ impl From<&RecordBatch> for Place {
 /// How far the log of a partition goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    tail: Position,
+    pub(crate) tail: Position,
     head: Option<Place>,
 }
 
@@ -172,7 +172,7 @@ impl Ledger {
         let query = Store::subscriptions(stream.incarnation(), after);
         let page = self
             .list(&query, limit, SubscriptionItem::read, |item| {
-                let shown = item.deleted_at.is_none() && visible(&item.name);
+                let shown = item.is_live() && visible(&item.name);
                 shown.then(|| (item.name.to_string(), item.clone()))
             })
             .await?;

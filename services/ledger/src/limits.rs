@@ -76,7 +76,7 @@ pub const CACHE_MS: u64 = 30_000;
 /// Until a deleted name can be created again on a fleet: every cache must have expired.
 pub const NAME_REUSE_MS: u64 = 60_000;
 /// How long a receipt of an Idempotency-Key is kept: a day, and a minute for clocks that differ.
-pub const RECEIPT_MS: u64 = 24 * HOUR_MS + 60_000;
+pub const RECEIPT_MS: u64 = 24 * HOUR_MS + CLOCK_SKEW_MS;
 /// Between the logical expiry of a record batch and its physical deletion.
 pub const GRACE_MS: u64 = 7 * 24 * HOUR_MS;
 /// A head that time to live may delete within so long should have been kept by a sweep long ago, and is trusted no more:

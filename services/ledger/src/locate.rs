@@ -16,10 +16,7 @@ impl Ledger {
     /// # Errors
     /// `HeadLost` when it was used and nothing of it is left: then nobody knows. `Unavailable`.
     pub(crate) async fn tail(&self, partition: &PartitionId) -> Result<Position> {
-        match self.store.head(partition).await? {
-            Some(head) => self.trust_head(&head).map(|()| head.next()),
-            None => self.beginning(partition).await,
-        }
+        Ok(self.end(partition).await?.tail)
     }
 
     /// Where a partition without a head begins. It was never written, or its very first write is just not seen by queries
@@ -86,7 +83,7 @@ impl Ledger {
         if !condition(&head) {
             return self.trust_head(&head).map(|()| head.next());
         }
-        let Some(first) = self.store.record_batch_from(partition, 1).await? else { return Ok(head.start()) };
+        let Some(first) = self.store.first_seen_from(partition, 1).await? else { return Ok(head.start()) };
         if condition(&first) {
             return Ok(first.write_start);
         }

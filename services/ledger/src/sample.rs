@@ -42,7 +42,7 @@ impl Ledger {
         let found = self.store.all(&Store::subscriptions(stream.incarnation(), None)).await;
         let found = run.note("subscriptions were not listed", found).unwrap_or_default();
         let read = |attributes| run.note("a subscription was not read", SubscriptionItem::read(attributes));
-        let subscriptions: Vec<_> = found.iter().filter_map(read).filter(|item| item.deleted_at.is_none()).collect();
+        let subscriptions: Vec<_> = found.iter().filter_map(read).filter(SubscriptionItem::is_live).collect();
         if subscriptions.is_empty() {
             return;
         }

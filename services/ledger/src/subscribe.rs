@@ -26,7 +26,7 @@ impl Ledger {
         loop {
             let known = self.store.subscription_or_its_end(stream.incarnation(), name).await?;
             let ended_at = known.as_ref().and_then(|item| item.deleted_at);
-            if let Some(existing) = known.filter(|item| item.deleted_at.is_none()) {
+            if let Some(existing) = known.filter(SubscriptionItem::is_live) {
                 if existing.start_from != start_from {
                     return Err(Error::SubscriptionExists);
                 }

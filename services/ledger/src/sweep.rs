@@ -99,10 +99,7 @@ impl Ledger {
             self.store.forget_stub(partition, stub).await?;
         }
         let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
-        if head.body.is_some()
-            && compacted
-            && stream.is_expired(head.accepted_at, Timestamp(now.0.saturating_sub(limits::CLOCK_SKEW_MS)))
-        {
+        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now) {
             // Noted first, so that no stub is ever left without a note.
             self.store.note_stub(partition, head.slot).await?;
             self.store.reduce_to_stub(partition, &head).await?;

@@ -131,11 +131,15 @@ impl Store {
         self.first(&Self::log_backwards(partition)).await?.as_ref().map(RecordBatch::read).transpose()
     }
 
-    /// The first record batch that exists at a slot or after it. A query may see a write in part, so the one at the slot
-    /// itself, when it passes over it, is asked for by its key.
+    /// The first record batch that a query sees at a slot or after it. It may see a write in part.
+    pub(crate) async fn first_seen_from(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
+        self.first(&Self::log_from(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
+    }
+
+    /// The first record batch that exists at a slot or after it. The one at the slot itself, when a query passes over it, is
+    /// asked for by its key.
     pub(crate) async fn record_batch_from(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
-        let found = self.first(&Self::log_from(partition, slot)).await?;
-        let found = found.as_ref().map(RecordBatch::read).transpose()?;
+        let found = self.first_seen_from(partition, slot).await?;
         match &found {
             Some(batch) if batch.slot != slot => Ok(self.record_batch(partition, slot).await?.or(found)),
             _ => Ok(found),

@@ -56,6 +56,11 @@ enum StoredStart {
 }
 
 impl SubscriptionItem {
+    /// Whether it was not deleted.
+    pub(crate) fn is_live(&self) -> bool {
+        self.deleted_at.is_none()
+    }
+
     fn item(&self, incarnation: Incarnation) -> Item {
         let start = match self.start_from {
             StartFrom::Earliest => StoredStart::Earliest,
@@ -108,7 +113,7 @@ impl Store {
         incarnation: Incarnation,
         name: &SubscriptionName,
     ) -> Result<Option<SubscriptionItem>> {
-        Ok(self.subscription_or_its_end(incarnation, name).await?.filter(|item| item.deleted_at.is_none()))
+        Ok(self.subscription_or_its_end(incarnation, name).await?.filter(SubscriptionItem::is_live))
     }
 
     /// The subscription of a name, or what is left of a deleted one.
