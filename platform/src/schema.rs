@@ -100,13 +100,13 @@ pub fn idempotency_key(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// `traceparent` of an event. As a header any text is taken, and ignored where it is none.
+/// `traceparent` of an event.
 #[must_use]
 pub fn traceparent(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" })
 }
 
-/// A header that any text is taken in.
+/// A header that takes any text; what cannot be read is ignored.
 #[must_use]
 pub fn text(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string" })

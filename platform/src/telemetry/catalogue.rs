@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// How values of a metric add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// CloudWatch's name of a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// How many.
     Count,
@@ -47,8 +47,7 @@ impl Unit {
 }
 
 /// What a metric is told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
     /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`; or `local`.
     Service,
@@ -92,6 +91,12 @@ impl Dimension {
             ],
             Self::Status => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
         }
+    }
+}
+
+impl Serialize for Dimension {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -14,7 +14,7 @@ use metrics::{
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use super::catalogue::{self, Dimension, Metric, Unit};
+use super::catalogue::{self, Dimension, Metric};
 
 /// Most values of one metric in a document, and most metrics in a directive, says the specification.
 const MOST: usize = 100;
@@ -194,7 +194,7 @@ impl<'a> Document<'a> {
     fn directives(&self) -> Vec<Directive<'a>> {
         let mut directives: Vec<Directive<'a>> = Vec::new();
         for (metric, _) in &self.metrics {
-            let definition = Definition { name: metric.name, unit: metric.unit };
+            let definition = Definition { name: metric.name, unit: metric.unit.as_str() };
             match directives.iter_mut().find(|directive| directive.dimensions == metric.dimensions) {
                 Some(directive) => directive.metrics.push(definition),
                 None => directives.push(Directive {
@@ -248,7 +248,7 @@ struct Directive<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Definition {
     name: &'static str,
-    unit: Unit,
+    unit: &'static str,
 }
 
 /// Values of one metric in one document.
