@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Fault, FaultKind};
 use ledger::{ApiKey, ApiKeyState, Clock, Error, Ledger, SeekTo, StartFrom};
@@ -234,7 +235,7 @@ async fn what_comes_late_for_a_subscription_touches_no_other_life_of_its_name() 
     assert!(!exists().await, "the first attempt came after the end");
     // A late deletion does not end what was created since.
     create().await.expect("a subscription");
-    world.engine.set_fate(Late(Mutex::new(vec!["DeleteItem", "UpdateItem"])));
+    world.engine.set_fate(Late(Mutex::new(vec!["UpdateItem"])));
     world.ledger.delete_subscription(&stream, &name).await.expect("the second attempt");
     create().await.expect("another life");
     world.clock.sleep(20_000).await;
@@ -244,6 +245,51 @@ async fn what_comes_late_for_a_subscription_touches_no_other_life_of_its_name() 
     world.ledger.delete_subscription(&stream, &name).await.expect("deleted");
     world.elsewhere(-5_000).create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
     assert!(exists().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_of_a_sweep_pauses_no_publishing_that_a_later_one_resumed() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.clock.advance(4 * 24 * HOUR_MS);
+    let mut fault = Fault::on("PutItem", FaultKind::Throttle, 500);
+    fault.partition_key_prefix = Some("COMPACT#".to_owned());
+    world.engine.inject(fault);
+    world.engine.set_fate(LateMark(AtomicBool::new(false)));
+    world.ledger.sweep().await.expect_err("compaction fails");
+    let error = publish(&world.ledger, &stream, "a", "2").await.expect_err("publishing is paused");
+    assert!(matches!(error, Error::CompactorStalled), "{error:?}");
+    while world.ledger.sweep().await.is_err() {}
+    publish(&world.ledger, &stream, "a", "2").await.expect("publishing goes on");
+    world.clock.sleep(10 * 60_000).await;
+    publish(&world.another(2), &stream, "a", "3").await.expect("the first mark came after the last");
+}
+
+/// The first mark of a stream takes effect long after its caller gave up.
+struct LateMark(AtomicBool);
+
+impl Fate for LateMark {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let marks = call.operation == "UpdateItem" && call.partition_keys.iter().any(|key| key == "STREAMS");
+        let late = marks && !self.0.swap(true, Ordering::SeqCst);
+        Course { reaches_ms: if late { 9 * 60_000 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_that_came_half_the_way_does_not_say_that_nothing_was_written() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.engine.set_fate(InOrder::of("UpdateItem", []));
+    let error = world.ledger.compact_stream(&stream).await.expect_err("the watermark did not move");
+    assert!(matches!(error, Error::OutcomeUnknown(_)), "{error:?}");
+    world.engine.set_fate(InOrder::of("Query", []));
+    let error = world.ledger.compact_stream(&stream).await.expect_err("the log was not read");
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    world.engine.set_fate(InOrder::of("none", []));
+    assert_eq!(world.ledger.compact_stream(&stream).await.expect("watermarks")[0].watermark, 1);
 }
 
 #[tokio::test]
@@ -270,7 +316,6 @@ async fn a_conflict_that_does_not_end_is_not_an_absence() {
     let conflicts = |operation| world.engine.inject(Fault::on(operation, FaultKind::TransactionConflict, 200));
     conflicts("UpdateItem");
     world.ledger.poll(&stream, &name, None, page()).await.expect("a poll that cannot note its minute goes on");
-    conflicts("DeleteItem");
     let error = world.ledger.delete_subscription(&stream, &name).await;
     assert!(matches!(error, Err(Error::Unavailable(_))), "{error:?}");
     conflicts("TransactWriteItems");

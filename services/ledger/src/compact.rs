@@ -31,9 +31,10 @@ impl Ledger {
             let detail = "this stream was created without compaction, so there is nothing to compact";
             return Err(Error::Refused { pointer: "", detail });
         }
-        let (mut watermarks, deadline) = (Vec::new(), self.store.deadline());
+        let (mut watermarks, mut wrote, deadline) = (Vec::new(), false, self.store.deadline());
         for partition in stream.partitions() {
-            watermarks.push(self.compact_until(&partition, deadline).await?);
+            let reached = self.compact_until(&partition, deadline, &mut wrote).await;
+            watermarks.push(reached.map_err(Error::after_doubt(wrote))?);
         }
         Ok(watermarks)
     }
@@ -44,10 +45,11 @@ impl Ledger {
     /// `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`, `Internal` at a
     /// record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
     pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Watermark> {
-        self.compact_until(partition, Timestamp(u64::MAX)).await
+        self.compact_until(partition, Timestamp(u64::MAX), &mut false).await
     }
 
-    async fn compact_until(&self, partition: &PartitionId, deadline: Timestamp) -> Result<Watermark> {
+    /// `wrote` becomes true once anything was sent to the store that may have changed it.
+    async fn compact_until(&self, partition: &PartitionId, deadline: Timestamp, wrote: &mut bool) -> Result<Watermark> {
         let known = self.store.partition(partition).await?;
         let mut watermark = known.watermark;
         if !known.compaction {
@@ -60,6 +62,7 @@ impl Ledger {
                 return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
             };
             let now = self.clock.now();
+            *wrote = true;
             if is_planted(Bug::WatermarkBeforeThePuts) {
                 self.store.advance_watermark(partition, reached, now).await?;
             }

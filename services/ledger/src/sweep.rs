@@ -54,7 +54,8 @@ impl Ledger {
             failures.note("a head was not kept", self.keep_head(stream, &partition).await);
         }
         if stalled != stream.compactor_stalled {
-            failures.note("a stalled compactor was not marked", self.store.mark_compactor(stream, stalled).await);
+            let marked = self.store.mark_compactor(stream, stalled, self.clock.now()).await;
+            failures.note("a stalled compactor was not marked", marked);
             self.forget_stream(stream.name());
         }
     }

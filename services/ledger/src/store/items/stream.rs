@@ -132,12 +132,16 @@ impl Store {
         self.settle(vec![end, Write::put(note)], self.deadline()).await
     }
 
-    /// Pauses or resumes publishing.
-    pub(crate) async fn mark_compactor(&self, stream: &StreamItem, stalled: bool) -> Result<Outcome> {
-        let write = Write::update(Key::Stream(stream.name()), "SET compactor_stalled = :stalled")
-            .when("incarnation = :this")
-            .value(":this", &stream.incarnation().0[..])
-            .value(":stalled", stalled);
+    /// Pauses or resumes publishing; refused when a later sweep has said otherwise, however late this one arrives.
+    pub(crate) async fn mark_compactor(&self, stream: &StreamItem, stalled: bool, now: Timestamp) -> Result<Outcome> {
+        let write =
+            Write::update(Key::Stream(stream.name()), "SET compactor_stalled = :stalled, compactor_marked_at = :now")
+                .when(
+                    "incarnation = :this AND (attribute_not_exists(compactor_marked_at) OR compactor_marked_at < :now)",
+                )
+                .value(":this", &stream.incarnation().0[..])
+                .value(":stalled", stalled)
+                .value(":now", now);
         self.settle_one(write).await
     }
 }
