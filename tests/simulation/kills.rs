@@ -1,8 +1,10 @@
 //! Every handler is killed at each of its store calls, before and after the effect of that call, and then asked again by
 //! a client that wants to know. Whatever half of it was done, nothing may be lost, doubled or torn.
 
+use ledger::limits;
 use serde_json::{Value, json};
 
+use crate::actors::operator::{self, unsubscribe};
 use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{seek, subscribe};
 use crate::actors::{compactor, life, time};
@@ -14,21 +16,27 @@ use crate::swarm::Swarm;
 use crate::world::{STREAM, World};
 
 /// What is killed.
-const HANDLERS: [&str; 14] = [
+const HANDLERS: [&str; 20] = [
     "publish",
     "publish first",
     "publish once",
     "publish to three",
+    "publish a tombstone",
+    "publish at a tail",
     "poll",
+    "bootstrap",
     "commit",
     "read",
     "look up",
     "subscribe",
     "seek",
+    "unsubscribe",
     "create",
     "delete",
     "compact",
+    "ring",
     "keep",
+    "collect",
 ];
 
 /// No handler makes more calls in so small a world.
@@ -83,11 +91,17 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         let plan = Plan { kill: Some((call, after)), freeze: None };
         ask(handler, &client, Some(plan)).await;
         let killed = world.0.counters().sum("fault kill") > 0;
-        ask(handler, &client, None).await;
+        let again = ask(handler, &client, None).await;
+        if !is_fine(handler, again) {
+            world.0.anomaly(format!("22 {handler} is answered {again} when it is asked again"));
+        }
         // What the dead one sent to the store lands some time.
         world.sleep(10_000).await;
         if !compactor::keep(&world).await {
             world.0.anomaly("22 a sweep fails");
+        }
+        if handler == "collect" && is_something_left(&world).await {
+            world.0.anomaly("17 something is left of a life that was collected");
         }
         if let Some(life) = time::note_truth(&world).await {
             world.0.history().complete.insert(life);
@@ -98,17 +112,42 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
     })
 }
 
+/// Whether there is anything of an ended life that does not expire by itself, as its record batches do.
+async fn is_something_left(world: &World) -> bool {
+    let stays = ["STREAM#", "COMPACT#", "DELETED"];
+    let items = operator::scan(world).await;
+    items.iter().filter_map(|item| item["PK"].as_s().ok()).any(|key| stays.iter().any(|prefix| key.starts_with(prefix)))
+}
+
+/// Whether a status is a good answer to who asks again: it was done now, or had been.
+fn is_fine(handler: &str, status: u16) -> bool {
+    let had_been = match handler {
+        // The dead one had moved the tail.
+        "publish at a tail" => 412,
+        "unsubscribe" | "delete" => 404,
+        _ => 0,
+    };
+    (200..300).contains(&status) || status == had_been
+}
+
 async fn prepare(client: &Client) {
     let mut publisher = Publisher::new(&client.world, 0);
     for keys in [&["key-0", "key-1", "key-2"][..], &["key-1"]] {
         let request = publisher.request(keys, None);
         publisher.attempt(&request).await;
     }
+    compactor::keep(&client.world).await;
+    // Compacted state has something to take back, and something to forget.
+    for request in [publisher.request(&["key-1"], None), publisher.tombstone("key-2")] {
+        publisher.attempt(&request).await;
+    }
     subscribe(client, "billing", json!("earliest")).await;
+    subscribe(client, "state", json!("compacted")).await;
 }
 
-/// Lets the handler do what it does. The plan befalls its first invocation; what must come before is done before.
-async fn ask(handler: &str, client: &Client, plan: Option<Plan>) {
+/// Lets the handler do what it does. The plan befalls its first invocation; what must come before is done before. Answers
+/// the status; what is no request has that of one.
+async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let world = &client.world;
     let doom = || {
         if let Some(plan) = plan {
@@ -117,11 +156,25 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) {
     };
     let mut publisher = Publisher::new(world, 1);
     let subscription = format!("/streams/{STREAM}/subscriptions/billing");
-    match handler {
+    let reply = match handler {
         "publish" | "publish first" => {
             let request = publisher.request(&["key-0"], None);
             doom();
-            publisher.attempt(&request).await;
+            publisher.attempt(&request).await
+        }
+        "publish a tombstone" => {
+            let request = publisher.tombstone("key-0");
+            doom();
+            publisher.attempt(&request).await
+        }
+        "publish at a tail" => {
+            // The tail of that key's partition, as its publisher was told.
+            let told = publisher.request(&["key-1"], None);
+            let told = publisher.attempt(&told).await;
+            let tail = told.body()["events"][0]["offset"].as_u64().expect("a receipt") + 1;
+            let request = publisher.expecting("key-1", tail);
+            doom();
+            publisher.attempt(&request).await
         }
         "publish once" | "publish to three" => {
             let keys = if handler == "publish once" { &["key-0"][..] } else { &["key-0", "key-1", "key-2", "key-3"] };
@@ -129,50 +182,73 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) {
             doom();
             publisher.attempt(&request).await;
             // The same client asks again: it does not know.
-            publisher.attempt(&request).await;
+            publisher.attempt(&request).await
         }
         "poll" => {
             doom();
-            client.get(&format!("{subscription}/poll")).await;
+            client.get(&format!("{subscription}/poll")).await
+        }
+        "bootstrap" => {
+            doom();
+            client.get(&format!("/streams/{STREAM}/subscriptions/state/poll")).await
         }
         "commit" => {
             let page = client.get(&format!("{subscription}/poll")).await;
             let body = json!({ "cursor": page.body()["cursor"] });
             doom();
-            client.post(Service::Poll, &format!("{subscription}/commit"), &[], body).await;
+            client.post(Service::Poll, &format!("{subscription}/commit"), &[], body).await
         }
         "read" => {
             doom();
-            client.get(&format!("/streams/{STREAM}/events?from=earliest")).await;
+            client.get(&format!("/streams/{STREAM}/events?from=earliest")).await
         }
         "look up" => {
             compactor::keep(world).await;
             doom();
-            client.get(&format!("/streams/{STREAM}/compacted/key-1")).await;
+            client.get(&format!("/streams/{STREAM}/compacted/key-1")).await
         }
         "subscribe" => {
             doom();
-            subscribe(client, "shipping", json!("earliest")).await;
+            subscribe(client, "shipping", json!("earliest")).await
         }
         "seek" => {
             doom();
-            seek(client, "billing", json!("latest")).await;
+            seek(client, "billing", json!("latest")).await
+        }
+        "unsubscribe" => {
+            doom();
+            unsubscribe(client, "billing").await
         }
         "create" => {
             doom();
-            life::create(client, 3).await;
+            life::create(client, 3).await
         }
         "delete" => {
             doom();
-            life::delete_once(client).await;
+            life::delete_once(client).await
         }
         "compact" => {
             doom();
-            client.admin("POST", &format!("/streams/{STREAM}/compact"), None::<Value>).await;
+            client.admin("POST", &format!("/streams/{STREAM}/compact"), None::<Value>).await
+        }
+        "ring" => {
+            let Some(life) = time::note_truth(world).await else { return 404 };
+            doom();
+            return status(compactor::compact(world, &format!("LOG#{life}#1")).await.is_some_and(|it| it.is_ok()));
         }
         _ => {
+            if handler == "collect" && plan.is_some() {
+                life::delete_once(client).await;
+                world.sleep(limits::NAME_REUSE_MS + 1_000).await;
+            }
             doom();
-            compactor::keep(world).await;
+            return status(compactor::keep(world).await);
         }
-    }
+    };
+    reply.status()
+}
+
+/// What a success would have, and a failure.
+fn status(is_done: bool) -> u16 {
+    if is_done { 200 } else { 503 }
 }

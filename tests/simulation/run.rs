@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ledger::limits;
+use serde_json::json;
 
 use crate::actors::bootstrapper::Bootstrapper;
 use crate::actors::publisher::Publisher;
@@ -12,6 +13,7 @@ use crate::actors::{compactor, life, operator, reader, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::counters::Counters;
+use crate::process::Service;
 use crate::swarm::Leap;
 use crate::world::{Inner, STREAM, World};
 
@@ -29,14 +31,18 @@ pub(crate) struct Report {
 }
 
 thread_local! {
-    /// Panics of this thread, wherever they were caught.
-    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Panics of the run of this thread, wherever they were caught.
+    static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// Lets every panic of a run be found in its report, also those that the services turn into an answer.
 pub(crate) fn watch_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        PANICS.with_borrow_mut(|panics| panics.push(format!("0 a panic: {panic}").replace('\n', ": ")));
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.with_borrow_mut(|panics| match panics {
+            Some(panics) => panics.push(format!("0 a panic: {panic}").replace('\n', ": ")),
+            None => otherwise(panic),
+        });
     }));
 }
 
@@ -44,12 +50,12 @@ pub(crate) fn watch_panics() {
 ///
 /// With `told`, everything that happens is written to standard output.
 pub(crate) fn run(seed: u64, told: bool) -> Report {
-    PANICS.take();
+    PANICS.set(Some(Vec::new()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     let world = AssertUnwindSafe(|| runtime.block_on(live(seed, told)));
     let mut report = catch_unwind(world).unwrap_or_default();
-    report.anomalies.extend(PANICS.take());
+    report.anomalies.extend(PANICS.take().unwrap_or_default());
     report
 }
 
@@ -66,6 +72,7 @@ async fn live(seed: u64, told: bool) -> Report {
     }
     busy.spawn(life::end_and_begin(world.clone()));
     busy.spawn(time::pass(world.clone()));
+    busy.spawn(time::sweep_now_and_then(world.clone()));
     if swarm.seeks {
         busy.spawn(operator::move_subscriptions(world.clone()));
     }
@@ -148,12 +155,12 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
     // It goes on after the next sweep.
     probe(&client, &["compactor_stalled"]).await;
     // Whatever was frozen thaws and finds its time over.
-    quiet(world, 310_000).await;
+    drop(time::quiet(world, 310_000).await);
     if !compactor::keep(world).await {
         world.0.anomaly("22 a sweep fails although nothing else does");
     }
     // Until no service believes any more what was true before the sweep.
-    quiet(world, limits::CACHE_MS + 10_000).await;
+    drop(time::quiet(world, limits::CACHE_MS + 10_000).await);
     probe(&client, &[]).await;
     world.sleep(10_000).await;
     world.0.stop();
@@ -179,12 +186,6 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
     checker::state::look_at_everything(&client).await;
 }
 
-/// For so long nobody does anything.
-async fn quiet(world: &World, milliseconds: u64) {
-    let _quiet = world.0.gate.write().await;
-    world.sleep(milliseconds).await;
-}
-
 /// Whatever a client asks now must be done at once, but for these problems.
 async fn probe(client: &Client, excused: &[&str]) {
     let world = &client.world.0;
@@ -203,6 +204,28 @@ async fn probe(client: &Client, excused: &[&str]) {
     let reply = unlimited(world, async || client.admin("GET", "/streams", None).await).await;
     if !reply.is_ok() {
         world.anomaly(format!("22 a listing after healing: {} {}", reply.status(), reply.code()));
+    }
+    if !world.swarm.leaps.contains(&Leap::Neglect) {
+        probe_a_subscription(client).await;
+    }
+}
+
+/// A subscription can be made, read, committed and ended.
+async fn probe_a_subscription(client: &Client) {
+    let world = &client.world.0;
+    let all = format!("/streams/{STREAM}/subscriptions");
+    let (own, start) = (format!("{all}/probe"), json!({ "subscription_id": "probe", "start_from": "latest" }));
+    let created = unlimited(world, async || client.admin("POST", &all, Some(start.clone())).await).await;
+    let page = unlimited(world, async || client.get(&format!("{own}/poll")).await).await;
+    let cursor = json!({ "cursor": page.body()["cursor"] });
+    let commit = async || client.post(Service::Poll, &format!("{own}/commit"), &[], cursor.clone()).await;
+    let committed = unlimited(world, commit).await;
+    let deleted = unlimited(world, async || client.admin("DELETE", &own, None).await).await;
+    for (what, reply) in [("create", created), ("poll", page), ("commit", committed), ("delete", deleted)] {
+        if !reply.is_ok() {
+            let (status, code) = (reply.status(), reply.code());
+            world.anomaly(format!("22 a {what} of a subscription after healing: {status} {code}"));
+        }
     }
 }
 

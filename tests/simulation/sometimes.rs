@@ -13,7 +13,7 @@ const BEFORE: [&str; 4] = ["throttle", "error before", "reset", "kill"];
 const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
 
 /// Everything else.
-const HAPPENED: [&str; 42] = [
+const HAPPENED: [&str; 47] = [
     "fault silence on ",
     "fault cut page on Query",
     "fault empty page on Query",
@@ -24,10 +24,14 @@ const HAPPENED: [&str; 42] = [
     "a process was frozen",
     "a publish recognised its own batch",
     "a receipt was replayed",
+    "a request was repeated under another Idempotency-Key",
     "a stream was created again",
+    "a life was known to its end",
+    "a sweep while everybody was busy",
     "a subscription was deleted",
     "what was left of a life was collected",
     "a bootstrap began again",
+    "a bootstrap went on from what it had committed",
     "a bootstrap was followed to the end",
     "a record batch was damaged",
     "a head was a stub",
@@ -49,6 +53,7 @@ const HAPPENED: [&str; 42] = [
     "problem stream_exists",
     "problem stream_not_found",
     "problem subscription_not_found",
+    "problem subscription_exists",
     "problem key_not_found",
     "problem generation_mismatch",
     "problem idempotency_in_progress",
@@ -64,12 +69,18 @@ pub(crate) fn check(totals: &Totals) -> Result<(), String> {
         faults.iter().flat_map(|fault| operations.iter().map(move |on| format!("fault {fault} on {on}"))).collect()
     };
     let all = [WRITES.as_slice(), READS.as_slice()].concat();
-    let faults = on(&BEFORE, &all).into_iter().chain(on(&AFTER, &WRITES));
+    // Only what collects the past deletes by key.
+    let deletes = on(&["throttle", "conflict", "error after"], &["DeleteItem"]);
+    let faults = on(&BEFORE, &all).into_iter().chain(on(&AFTER, &WRITES)).chain(deletes);
     let wanted = faults.chain(HAPPENED.map(str::to_owned));
     let seldom: Vec<String> = wanted
         .map(|name| (totals.counters.sum(&name), name))
         .filter(|(count, _)| *count < OFTEN)
         .map(|(count, name)| format!("{count} times: {name}"))
         .collect();
+    // The replicas are there for whoever forgets to ask for consistency.
+    if totals.counters.sum("stale read") > 0 {
+        return Err("the ledger asked for something without strong consistency".to_owned());
+    }
     if seldom.is_empty() { Ok(()) } else { Err(format!("in {} seeds only\n{}", totals.seeds, seldom.join("\n"))) }
 }

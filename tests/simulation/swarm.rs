@@ -64,6 +64,8 @@ pub(crate) struct Swarm {
     /// All publishers at once, without a pause.
     pub(crate) stampede: bool,
     pub(crate) leaps: Vec<Leap>,
+    /// Sweeps of the keeper while everybody is busy, besides those over quiet times.
+    pub(crate) sweeps: u64,
     pub(crate) deletes: u64,
     pub(crate) seeks: bool,
     pub(crate) revokes: bool,
@@ -129,6 +131,7 @@ impl Swarm {
             publishers: if stampede { 36 } else { dice.between(2..=4) },
             requests_each: if stampede { 1 } else { dice.between(5..=9) },
             stampede,
+            sweeps: often(300, 3),
             deletes: if dice.chance(250) { dice.between(1..=2) } else { 0 },
             seeks: dice.chance(350),
             revokes: dice.chance(120),
@@ -154,6 +157,7 @@ impl Swarm {
             requests_each: 0,
             stampede: false,
             leaps: Vec::new(),
+            sweeps: 0,
             deletes: 0,
             seeks: false,
             revokes: false,

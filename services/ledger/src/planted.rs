@@ -54,11 +54,17 @@ pub enum Bug {
     CachesNeverExpire,
     /// A deleted name can be created again while services still know the old stream.
     NamesAreFreeAtOnce,
+    /// A poll commits what it answers.
+    PollsCommit,
+    /// A page of three records passes over a fourth.
+    PagesSkip,
+    /// What is left of a deleted subscription is taken for a living one.
+    EndedSubscriptionsLive,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -82,6 +88,9 @@ impl Bug {
         Self::KeysWithoutIncarnation,
         Self::CachesNeverExpire,
         Self::NamesAreFreeAtOnce,
+        Self::PollsCommit,
+        Self::PagesSkip,
+        Self::EndedSubscriptionsLive,
     ];
 }
 

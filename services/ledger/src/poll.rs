@@ -69,7 +69,11 @@ impl Ledger {
             }
         };
         self.note_poll(&stream, subscription).await?;
-        self.wait_for_page(&stream, payload, page).await
+        let page = self.wait_for_page(&stream, payload, page).await?;
+        if is_planted(Bug::PollsCommit) {
+            self.commit(name, subscription, page.cursor.clone()).await.ok();
+        }
+        Ok(page)
     }
 
     /// Reads a page, and while it is empty and the request may wait, again after each ring of the doorbell.
@@ -295,6 +299,12 @@ fn mix(lanes: Vec<Lane>, positions: &[Position], limit: usize) -> Mixed {
         full = mixed.records.len() == limit || (bytes > limits::PAGE_BYTES && !mixed.records.is_empty());
         if !full && let Some((record, next)) = queues[lane].next() {
             mixed.records.push(record);
+            mixed.next[lane] = next;
+        }
+        if is_planted(Bug::PagesSkip)
+            && mixed.records.len() == 3
+            && let Some((_, next)) = queues[lane].next()
+        {
             mixed.next[lane] = next;
         }
     }

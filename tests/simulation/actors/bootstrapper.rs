@@ -1,19 +1,30 @@
 //! Bootstrappers: they build the state of the stream from its compacted state and follow from there, in one cursor. A
-//! restart goes on from the cursor and the state that were kept together; a new beginning drops both.
+//! restart goes on from the cursor and the state that were kept together, or from what was committed and the state of
+//! then; a new beginning drops both.
 
 use std::collections::BTreeMap;
 
+use ledger::model::cursor::Payload;
 use serde_json::json;
 
 use crate::actors::reader::{note_expired, open};
 use crate::actors::subscriber::subscribe;
 use crate::client::{Client, Reply, records};
-use crate::history::{Commit, Read, Seen};
+use crate::history::{Commit, Outcome, Read, Seen};
 use crate::process::Service;
 use crate::world::{STREAM, World};
 
 /// What was built: per key the id and the offset of its latest event, tombstones included.
 type Built = BTreeMap<String, (u64, u64, bool)>;
+
+/// What a bootstrapper committed.
+#[derive(Default)]
+struct Committed {
+    /// The farthest of all that may have been committed since the subscription was created or moved.
+    farthest: Option<Payload>,
+    /// What was built at that place, if it is one where the bootstrapper was.
+    built: Option<Built>,
+}
 
 /// A bootstrapper.
 pub(crate) struct Bootstrapper {
@@ -22,6 +33,9 @@ pub(crate) struct Bootstrapper {
     built: Built,
     cursor: Option<String>,
     kept: Option<(String, Built)>,
+    /// Whether it restarts from what it committed, and not from what it kept.
+    trusts_commits: bool,
+    committed: Committed,
     chain: u64,
     /// How long it takes for a page.
     pause_ms: u64,
@@ -36,6 +50,8 @@ impl Bootstrapper {
             built: Built::new(),
             cursor: None,
             kept: None,
+            trusts_commits: world.0.dice.chance(500),
+            committed: Committed::default(),
             chain: 0,
             pause_ms,
         }
@@ -89,9 +105,15 @@ impl Bootstrapper {
         if dice.chance(300) {
             self.kept = self.cursor.clone().map(|cursor| (cursor, self.built.clone()));
         }
-        if dice.chance(60)
-            && let Some((cursor, built)) = self.kept.clone()
-        {
+        if !dice.chance(60) {
+            return;
+        }
+        if self.trusts_commits {
+            if let Some(built) = self.committed.built.clone() {
+                (self.cursor, self.built, self.chain) = (None, built, self.chain + 1);
+                self.client.world.0.count("a bootstrap went on from what it had committed");
+            }
+        } else if let Some((cursor, built)) = self.kept.clone() {
             (self.cursor, self.built, self.chain) = (Some(cursor), built, self.chain + 1);
         }
     }
@@ -101,6 +123,10 @@ impl Bootstrapper {
         let (world, page) = (self.client.world.clone(), reply.body());
         let from = open(&self.client, self.cursor.as_ref()).await;
         let Some(to) = self.client.open(&page["cursor"]).await else { return true };
+        if self.cursor.is_none() && !self.committed.is_of(&to) {
+            // It was moved since, or is another.
+            self.built.clear();
+        }
         let records = records(page);
         self.build(&records);
         let consistent = page["consistent"] == true;
@@ -122,6 +148,7 @@ impl Bootstrapper {
             let body = json!({ "cursor": page["cursor"] });
             let reply = self.client.post(Service::Poll, &path, &[], body).await;
             let outcome = reply.outcome(|body| body["advanced"] == true);
+            self.committed.note(&to, &outcome, &self.built);
             let commit = Commit { span: reply.span, cursor: to, outcome };
             world.0.history().commits.push(commit);
         }
@@ -154,5 +181,26 @@ impl Bootstrapper {
         if !own {
             subscribe(&self.client, &self.name, json!("compacted")).await;
         }
+    }
+}
+
+impl Committed {
+    /// Whether a cursor is of the same generation of the same subscription.
+    fn is_of(&self, cursor: &Payload) -> bool {
+        let same = |own: &Payload| own.used_for == cursor.used_for && own.incarnation() == cursor.incarnation();
+        self.farthest.as_ref().is_some_and(same)
+    }
+
+    fn note(&mut self, cursor: &Payload, outcome: &Outcome<bool>, built: &Built) {
+        if matches!(outcome, Outcome::Nothing(_)) {
+            return;
+        }
+        let mut farthest = cursor.clone();
+        if let Some(before) = self.farthest.take().filter(|before| before.used_for == cursor.used_for) {
+            farthest.progress = before.progress.join(&cursor.progress);
+        }
+        let was_there = farthest.progress == cursor.progress && outcome.done().is_some();
+        self.built = was_there.then(|| built.clone());
+        self.farthest = Some(farthest);
     }
 }

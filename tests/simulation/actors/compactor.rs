@@ -47,7 +47,7 @@ async fn deliver(world: &World, key: &str) {
 }
 
 /// One invocation of the compactor.
-async fn compact(world: &World, key: &str) -> Option<Result<()>> {
+pub(crate) async fn compact(world: &World, key: &str) -> Option<Result<()>> {
     let changes = json!({ "Records": [{ "eventName": "INSERT", "dynamodb": { "Keys": { "PK": { "S": key } } } }] });
     let changes = serde_json::from_value(changes).expect("the change stream's shape");
     let plan = world.plan();

@@ -1,11 +1,12 @@
 //! The life of the stream: created, perhaps by two at once with different definitions, deleted, and created again.
 
+use ledger::limits;
 use ledger::model::Incarnation;
 use serde_json::json;
 
-use crate::actors::compactor;
+use crate::actors::{compactor, time};
 use crate::client::{Client, Reply};
-use crate::history::{Create, Delete, Outcome};
+use crate::history::{Create, Delete};
 use crate::swarm::RETENTION_HOURS;
 use crate::world::{STREAM, World};
 
@@ -65,17 +66,33 @@ pub(crate) async fn end_and_begin(world: World) {
 }
 
 async fn delete(world: &World) {
-    let client = Client::new(world);
-    while !delete_once(&client).await {
-        world.pause(300..=3_000).await;
+    if !world.0.dice.chance(400) {
+        return delete_until_gone(&Client::new(world)).await;
+    }
+    // First everything comes to rest and services forget the stream, so that all of the life is known and can be judged.
+    let quiet = time::quiet(world, limits::REQUEST_MS.max(limits::CACHE_MS) + 15_000).await;
+    if let Some(life) = time::note_truth(world).await {
+        world.0.history().complete.insert(life);
+        world.0.count("a life was known to its end");
+    }
+    delete_until_gone(&Client::in_quiet(world)).await;
+    drop(quiet);
+}
+
+async fn delete_until_gone(client: &Client) {
+    while !is_gone(&delete_once(client).await) {
+        client.world.pause(300..=3_000).await;
     }
 }
 
-/// Asks once for the end of the stream; whether it is gone.
-pub(crate) async fn delete_once(client: &Client) -> bool {
+/// Asks once for the end of the stream.
+pub(crate) async fn delete_once(client: &Client) -> Reply {
     let reply = client.admin("DELETE", &format!("/streams/{STREAM}"), None).await;
     let outcome = reply.outcome(|_| ());
-    let gone = outcome == Outcome::Done(()) || reply.code() == "stream_not_found";
     client.world.0.history().deletes.push(Delete { span: reply.span, outcome });
-    gone
+    reply
+}
+
+fn is_gone(reply: &Reply) -> bool {
+    reply.is_ok() || reply.code() == "stream_not_found"
 }

@@ -9,8 +9,9 @@ use ledger::ApiKeyState;
 use serde_json::json;
 
 use crate::actors::subscriber::{draw_start, seek, subscribe};
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::history::{AfterRevocation, Unsubscribe};
+use crate::process::Service;
 use crate::world::{STREAM, TABLE, World};
 
 /// An item of the table.
@@ -24,14 +25,16 @@ pub(crate) async fn move_subscriptions(world: World) {
     let client = Client::new(&world);
     for _ in 0..world.0.dice.between(1..=4) {
         world.pause(1_000..=6_000).await;
-        match world.0.dice.between(0..=6) {
+        match world.0.dice.between(0..=7) {
             // Whoever reads for them begins again.
-            5 => unsubscribe(&client, "shipping").await,
+            5 => drop(unsubscribe(&client, "shipping").await),
             6 => {
                 unsubscribe(&client, "audit").await;
                 subscribe(&client, "audit", json!("earliest")).await;
             }
-            0 => seek(&client, "state-1", json!("compacted")).await,
+            // Perhaps it is there, and begins elsewhere.
+            7 => drop(subscribe(&client, "billing", json!("latest")).await),
+            0 => drop(seek(&client, "state-1", json!("compacted")).await),
             1 => {
                 // To where it stands: commits of before must be refused all the same.
                 let path = format!("/streams/{STREAM}/subscriptions/billing");
@@ -40,19 +43,22 @@ pub(crate) async fn move_subscriptions(world: World) {
                     seek(&client, "billing", json!({ "cursor": reply.body()["cursor"] })).await;
                 }
             }
-            number => seek(&client, ["billing", "shipping", "audit"][number as usize - 2], draw_start(&world)).await,
+            number => {
+                seek(&client, ["billing", "shipping", "audit"][number as usize - 2], draw_start(&world)).await;
+            }
         }
     }
 }
 
 /// Deletes a subscription, or tries to.
-async fn unsubscribe(client: &Client, name: &str) {
+pub(crate) async fn unsubscribe(client: &Client, name: &str) -> Reply {
     let reply = client.admin("DELETE", &format!("/streams/{STREAM}/subscriptions/{name}"), None).await;
     if reply.is_ok() {
         client.world.0.count("a subscription was deleted");
     }
     let (span, outcome) = (reply.span, reply.outcome(|_| ()));
     client.world.0.history().unsubscribes.push(Unsubscribe { span, name: name.to_owned(), outcome });
+    reply
 }
 
 /// A guest uses its key; the key is revoked; the guest tries on.
@@ -69,8 +75,15 @@ pub(crate) async fn revoke(world: World) {
     let revoked_at = world.0.now();
     for pause in [500, 20_000, 39_000, 12_500, REVOKED_MS] {
         world.sleep(pause).await;
-        let replies =
-            [guest.get(&format!("/streams/{STREAM}/events")).await, guest.admin("GET", "/streams", None).await];
+        // What it sends would be refused even of a living key, and for another reason.
+        let empty = || json!({ "events": [], "cursor": "" });
+        let replies = [
+            guest.get(&format!("/streams/{STREAM}/events")).await,
+            guest.admin("GET", "/streams", None).await,
+            guest.post(Service::Publish, &format!("/streams/{STREAM}/events"), &[], empty()).await,
+            guest.post(Service::Poll, &format!("/streams/{STREAM}/subscriptions/billing/commit"), &[], empty()).await,
+            guest.admin("DELETE", &format!("/streams/{STREAM}/subscriptions/nobody"), None).await,
+        ];
         for reply in replies.iter().filter(|reply| reply.status() > 0) {
             let accepted = reply.status() != 401;
             let after = AfterRevocation { revoked_at, span: reply.span, accepted };

@@ -41,7 +41,7 @@ impl Publisher {
         while done < requests {
             world.pause(0..=if world.0.swarm.stampede { 5 } else { 900 }).await;
             let request = self.draw(done);
-            match self.publish(&request).await.as_str() {
+            match self.publish(request).await.as_str() {
                 // There is nothing to publish to at the moment.
                 "stream_not_found" if idle_rounds < 12 => {
                     idle_rounds += 1;
@@ -62,6 +62,17 @@ impl Publisher {
         let events: Vec<Sent> = keys.iter().map(event).collect();
         let idempotency_key = idempotency_key.map(str::to_owned);
         Request { body: body(&events, ""), events, idempotency_key, expected_tail: None }
+    }
+
+    /// A request that deletes a key.
+    pub(crate) fn tombstone(&self, key: &str) -> Request {
+        let events = vec![Sent { id: self.client.world.0.next_event(), key: Some(key.to_owned()), tombstone: true }];
+        Request { body: body(&events, ""), events, idempotency_key: None, expected_tail: None }
+    }
+
+    /// A request of one event that expects this tail.
+    pub(crate) fn expecting(&self, key: &str, tail: u64) -> Request {
+        Request { expected_tail: Some(tail), ..self.request(&[key], None) }
     }
 
     fn draw(&self, number: u64) -> Request {
@@ -87,18 +98,23 @@ impl Publisher {
     }
 
     /// Sends a request until it is known what came of it, or for a while; answers the last problem's code.
-    async fn publish(&mut self, request: &Request) -> String {
+    async fn publish(&mut self, mut request: Request) -> String {
         let world = self.client.world.clone();
         let dice = &world.0.dice;
         for _ in 0..6 {
-            let reply = self.attempt(request).await;
+            let reply = self.attempt(&request).await;
             let again = request.idempotency_key.is_some()
                 && (matches!(reply.status(), 0 | 429 | 500 | 503) || reply.code() == "idempotency_in_progress");
             if !again {
                 if reply.is_ok() && request.idempotency_key.is_some() {
-                    self.try_again_anyway(request, dice).await;
+                    self.try_again_anyway(&request, dice).await;
                 }
                 return reply.code().to_owned();
+            }
+            if dice.chance(50) {
+                // It lost its key, and may publish twice.
+                request.idempotency_key = request.idempotency_key.map(|key| key + "-again");
+                world.0.count("a request was repeated under another Idempotency-Key");
             }
             world.pause(50..=1_500).await;
         }

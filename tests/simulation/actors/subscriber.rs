@@ -159,7 +159,7 @@ impl Subscriber {
 }
 
 /// Creates a subscription, or tries to.
-pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value) -> bool {
+pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value) -> Reply {
     let path = format!("/streams/{STREAM}/subscriptions");
     let body = json!({ "subscription_id": subscription, "start_from": start });
     let reply = client.post(Service::Admin, &path, &[], body).await;
@@ -167,14 +167,15 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
     if reply.status() != 200 {
         note_placed(client, &reply, &start, false).await;
     }
-    reply.is_ok()
+    reply
 }
 
 /// Moves a subscription.
-pub(crate) async fn seek(client: &Client, subscription: &str, to: Value) {
+pub(crate) async fn seek(client: &Client, subscription: &str, to: Value) -> Reply {
     let path = format!("/streams/{STREAM}/subscriptions/{subscription}/seek");
     let reply = client.post(Service::Admin, &path, &[], json!({ "to": to })).await;
     note_placed(client, &reply, &to, true).await;
+    reply
 }
 
 async fn note_placed(client: &Client, reply: &Reply, start: &Value, seek: bool) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::model::cursor::Payload;
 use ledger::{Error, PageRequest, ReadFrom, StartFrom};
+use tokio::sync::RwLockWriteGuard;
 
 use crate::actors::compactor::keep;
 use crate::actors::operator::{Item, scan};
@@ -52,6 +53,16 @@ pub(crate) async fn pass(world: World) {
     }
 }
 
+/// The keeper and time to live at work while everybody is busy.
+pub(crate) async fn sweep_now_and_then(world: World) {
+    for _ in 0..world.0.swarm.sweeps {
+        world.pause(500..=9_000).await;
+        keep(&world).await;
+        world.0.count("a sweep while everybody was busy");
+        delete_expired(&world, world.0.dice.between(0..=1_000)).await;
+    }
+}
+
 /// Sweeps until a sweep succeeds: there are many hours in the grace.
 pub(crate) async fn sweep(world: &World) {
     for _ in 0..200 {
@@ -69,15 +80,21 @@ pub(crate) async fn sweep(world: &World) {
 
 /// Leaps once nothing is on its way any more but what is frozen, after the truth was written down.
 async fn over(world: &World, milliseconds: u64) {
+    let _quiet = quiet(world, 20_000).await;
+    note_truth(world).await;
+    world.0.clock.advance(milliseconds);
+}
+
+/// Keeps everybody from beginning anything, for so long and until what comes back is dropped; begins when the log can be read.
+pub(crate) async fn quiet(world: &World, milliseconds: u64) -> RwLockWriteGuard<'_, ()> {
     let mut quiet = world.0.gate.write().await;
     while world.0.is_poisoned() {
         drop(quiet);
         world.sleep(1_000).await;
         quiet = world.0.gate.write().await;
     }
-    world.sleep(20_000).await;
-    note_truth(world).await;
-    world.0.clock.advance(milliseconds);
+    world.sleep(milliseconds).await;
+    quiet
 }
 
 /// Reads the whole log without any fault, and adds it to the history; the life that it is of.

@@ -72,11 +72,13 @@ impl<'a> Known<'a> {
         if lives.len() == 1 { lives.first().copied() } else { None }
     }
 
-    /// Whether an event was tried again so late that its Idempotency-Key was forgotten.
-    fn is_tried_too_late(&self, id: u64) -> bool {
+    /// Whether an event may lie in the log twice: it was tried again so late that its Idempotency-Key was forgotten, or
+    /// under another one.
+    fn may_lie_twice(&self, id: u64) -> bool {
         let attempts = || self.attempts.get(&id).into_iter().flatten();
         let first = attempts().map(|one| one.span.begun).min().unwrap_or_default();
-        attempts().any(|one| one.span.ended > first + REMEMBERED_MS)
+        let keys: BTreeSet<_> = attempts().map(|one| &one.idempotency_key).collect();
+        keys.len() > 1 || attempts().any(|one| one.span.ended > first + REMEMBERED_MS)
     }
 
     /// The truth of a life, if it was read to the end.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::model::{Incarnation, Phase, Position};
 
 use super::{Known, TOLERANCE_MS};
-use crate::history::{Read, Seen, Span};
+use crate::history::{Placed, Read, Seen, Span};
 use crate::swarm::{HOUR_MS, RETENTION_HOURS};
 
 const RETENTION_MS: u64 = RETENTION_HOURS * HOUR_MS;
@@ -23,12 +23,19 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
         }
     }
     for placed in &known.history.placed {
-        let Some(payload) = placed.outcome.done() else { continue };
+        let Some(payload) = placed.outcome.done().filter(|_| !is_passed(known, placed)) else { continue };
         let starts: Vec<u64> = payload.progress.positions.iter().map(|position| position.offset).collect();
         start_point(known, (payload.incarnation(), placed.span), &placed.start, &starts, anomalies);
     }
     lost_means_expired(known, anomalies);
     one_log_for_all(known, anomalies);
+}
+
+/// Whether somebody may have gone on from where a seek went before it was answered. A seek that found itself done tells
+/// where its generation is by then.
+fn is_passed(known: &Known<'_>, placed: &Placed) -> bool {
+    let mut commits = known.history.commits.iter().filter(|commit| commit.span.begun < placed.span.ended);
+    placed.seek && commits.any(|commit| placed.outcome.done().is_some_and(|at| at.used_for == commit.cursor.used_for))
 }
 
 /// Where a page of the log began in each partition: as many records before its end as it has.

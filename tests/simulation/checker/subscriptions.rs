@@ -8,7 +8,7 @@ use ledger::model::cursor::{CursorUse, Payload};
 
 use super::reads::starts;
 use super::{Known, LATEST_EFFECT_MS};
-use crate::history::{Outcome, Placed, Read, Unsubscribe};
+use crate::history::{Outcome, Placed, Span, Unsubscribe};
 
 /// A generation of a subscription in a life of the stream.
 type Generation<'a> = (Incarnation, &'a str, u64);
@@ -47,7 +47,7 @@ fn ratchet(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for read in known.history.reads.iter().filter(|read| read.from.is_none() && !read.snapshot) {
         let (Some(generation), Some(_)) = (generation(&read.to), offsets(&read.to)) else { continue };
         let Some(begun_at) = starts(read) else { continue };
-        let Some((least, most)) = bounds(known, read, generation) else { continue };
+        let Some((least, most)) = bounds(known, read.span, generation) else { continue };
         if least.iter().zip(&begun_at).any(|(least, start)| start < least) {
             anomalies.push(format!("14 {} went back behind {least:?} to {begun_at:?}", read.reader));
         }
@@ -57,20 +57,20 @@ fn ratchet(known: &Known<'_>, anomalies: &mut Vec<String>) {
     }
 }
 
-/// What was surely committed before a poll, and what at most can have been; `None` where the generation's beginning is
+/// What was surely committed before a poll of this span, and what at most can have been; `None` where the generation's beginning is
 /// not known or lies in compacted state.
-fn bounds(known: &Known<'_>, read: &Read, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
+fn bounds(known: &Known<'_>, poll: Span, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
     // A seek that was found done tells where its generation is by then, which says nothing of what was read before.
-    let placed = known.history.placed.iter().filter(|placed| placed.span.ended <= read.span.begun);
+    let placed = known.history.placed.iter().filter(|placed| placed.span.ended <= poll.begun);
     let mut least =
         offsets(placed.filter_map(|placed| placed.outcome.done()).find(|payload| generation(payload) == Some(which))?)?;
     let mut most = least.clone();
     for commit in known.history.commits.iter().filter(|commit| generation(&commit.cursor) == Some(which)) {
         let positions = offsets(&commit.cursor)?;
-        if commit.outcome.done().is_some() && commit.span.ended < read.span.begun {
+        if commit.outcome.done().is_some() && commit.span.ended < poll.begun {
             join(&mut least, &positions);
         }
-        if !matches!(commit.outcome, Outcome::Nothing(_)) && commit.span.begun < read.span.ended {
+        if !matches!(commit.outcome, Outcome::Nothing(_)) && commit.span.begun < poll.ended {
             join(&mut most, &positions);
         }
     }
@@ -168,7 +168,14 @@ fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
                 .filter_map(|read| Some((starts(read)?[partition], read.to.progress.positions[partition].offset)))
                 .collect();
             let told = known.history.expired.iter().filter(|expired| generation(&expired.earliest) == which);
-            stretches.extend(told.map(|expired| (0, expired.earliest.progress.positions[partition].offset)));
+            stretches.extend(told.filter_map(|expired| {
+                let from = match &expired.from {
+                    Some(from) => offsets(from)?,
+                    // From what was committed: no farther than the farthest commit.
+                    None => bounds(known, expired.span, which?)?.1,
+                };
+                Some((from[partition], expired.earliest.progress.positions[partition].offset))
+            }));
             stretches.sort_unstable();
             for (from, to) in stretches {
                 if from <= covered {

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::limits;
 use crate::model::{Incarnation, Progress, SubscriptionName};
+use crate::planted::{Bug, is_planted};
 use crate::store::item::unreadable;
 
 /// A subscription as stored.
@@ -58,7 +59,7 @@ enum StoredStart {
 impl SubscriptionItem {
     /// Whether it was not deleted.
     pub(crate) fn is_live(&self) -> bool {
-        self.deleted_at.is_none()
+        self.deleted_at.is_none() || is_planted(Bug::EndedSubscriptionsLive)
     }
 
     fn item(&self, incarnation: Incarnation) -> Item {
@@ -152,7 +153,11 @@ impl Store {
             Key::Subscription(incarnation, &changed.name),
             "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
         )
-        .when("version = :old AND created_at = :created AND attribute_not_exists(deleted_at)")
+        .when(if is_planted(Bug::EndedSubscriptionsLive) {
+            "version = :old AND created_at = :created"
+        } else {
+            "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
+        })
         .value(":progress", packed(&changed.progress))
         .value(":verified", changed.verified_at)
         .value(":new", changed.version)
