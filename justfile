@@ -99,6 +99,10 @@ key-timing *arguments:
 wrapper-cost *arguments:
     cargo run --quiet --release --package tests --example wrapper-cost -- {{ arguments }}
 
+# a trace of the real server, drawn: a publish, its compaction and a poll
+trace:
+    cargo test --quiet --workspace --test traces -- --nocapture followed
+
 # one seed of the simulation again, with what was wrong; --story tells everything that happened
 sim seed *arguments:
     cargo test --quiet --workspace --test simulation -- seed {{ seed }} {{ arguments }}

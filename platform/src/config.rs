@@ -4,6 +4,9 @@
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use ledger::{Clock, Ledger, Randomness};
 
+/// OpenTelemetry's own variable for the collector of everything.
+const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
 /// What a process was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -13,6 +16,8 @@ pub struct Config {
     pub environment: String,
     /// `EVENTLEDGER_LOG`: which log lines are written; `info` when absent.
     pub log: String,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go; nowhere when absent.
+    pub traces: Option<String>,
 }
 
 /// A variable that must be set and is not.
@@ -43,6 +48,7 @@ impl Config {
             table: required("EVENTLEDGER_TABLE")?,
             environment: required("EVENTLEDGER_ENVIRONMENT")?,
             log: set("EVENTLEDGER_LOG").unwrap_or_else(|| "info".to_owned()),
+            traces: set(TRACES_ENDPOINT),
         })
     }
 

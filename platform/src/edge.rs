@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, Outcome, Telemetry};
+use crate::telemetry::{self, InvocationSpan, Outcome, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -37,7 +37,8 @@ pub(crate) async fn pass(
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
 
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
-    let trace_id = Traced::read(request.headers()).0.map(|context| context.trace_id());
+    let traced = InvocationSpan::of_request(Traced::read(request.headers()).0);
+    let trace_id = traced.trace_id();
     let (request, read) = watch_body(request);
     let span = tracing::info_span!(
         "request",
@@ -74,7 +75,7 @@ pub(crate) async fn pass(
         let status = response.status().as_u16();
         (response, Outcome { status, route: Some((method, route)), properties })
     };
-    teller.invocation(ledger.clock(), "unknown", work, judge).instrument(span).await
+    teller.invocation(ledger.clock(), "unknown", &traced, work, judge).instrument(span).await
 }
 
 /// The request, and whether its body was read to its end.

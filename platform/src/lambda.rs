@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::deadline::KilledAt;
 use crate::endpoint::{Routes, Settings};
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, EmfRecorder, Format, Telemetry};
+use crate::telemetry::{self, EmfRecorder, Format, Telemetry, Traces};
 
 /// Why a Lambda stopped.
 pub type Error = lambda_runtime::Error;
@@ -42,13 +42,17 @@ pub fn serve(service: &str, routes: Routes) -> Result<(), Error> {
         if let Err(error) = process.ledger.find_api_key("none").await {
             tracing::warn!(%error, "the store did not answer at the start");
         }
-        let Process { config, ledger, telemetry, began } = process;
+        let Process { config, ledger, telemetry, traces, began } = process;
         telemetry.started(ledger.clock().now().since(began));
         let settings = Settings { environment: config.environment, quotas: Quotas::default(), telemetry };
-        let router = routes.router(ledger, &settings);
+        let router = routes.router(ledger.clone(), &settings);
         let respond = |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let answer = answer(router.clone(), event);
-            async move { Ok::<_, Error>(answer.await) }
+            async {
+                let answer = answer.await;
+                flush(traces.as_ref(), ledger.clock()).await;
+                Ok::<_, Error>(answer)
+            }
         };
         lambda_runtime::run(service_fn(respond)).await
     })
@@ -65,13 +69,13 @@ where
     F: Future<Output = ledger::Result<()>> + 'static,
 {
     run(service, async |process: Process| {
-        let Process { ledger, telemetry, began, .. } = process;
+        let Process { ledger, telemetry, traces, began, .. } = process;
         telemetry.started(ledger.clock().now().since(began));
         let respond = |event: LambdaEvent<E>| {
             // Boxed, because the compiler gives up on futures that nest this deep.
             let handled: Pin<Box<dyn Future<Output = ledger::Result<()>>>> =
                 Box::pin(handler(ledger.clone(), event.payload));
-            let (ledger, telemetry) = (&ledger, &telemetry);
+            let (ledger, telemetry, traces) = (&ledger, &telemetry, traces.as_ref());
             async move {
                 let done_by = killed_at(&event.context).map_or(Timestamp(u64::MAX), KilledAt::done_by);
                 let in_time = async {
@@ -79,7 +83,9 @@ where
                     let handled = ledger.clock().until(done_by, handled).await;
                     handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())))
                 };
-                telemetry.event(ledger, operation, &event.context.request_id, in_time).await.map_err(Error::from)
+                let handled = telemetry.event(ledger, operation, &event.context.request_id, in_time).await;
+                flush(traces, ledger.clock()).await;
+                handled.map_err(Error::from)
             }
         };
         lambda_runtime::run(service_fn(respond)).await
@@ -91,7 +97,15 @@ struct Process {
     config: Config,
     ledger: Ledger,
     telemetry: Telemetry,
+    traces: Option<Traces>,
     began: Timestamp,
+}
+
+/// Exports what an invocation left, before its answer leaves: then the process may be frozen.
+async fn flush(traces: Option<&Traces>, clock: &Clock) {
+    if let Some(traces) = traces {
+        traces.flush(clock).await;
+    }
 }
 
 fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> Result<(), Error> {
@@ -103,7 +117,12 @@ fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> 
     let telemetry = Telemetry::documents(service, &config.environment, recorder, std::io::stdout());
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let ledger = config.ledger().await;
-        serve(Process { config, ledger, telemetry, began }).await
+        let traces = config.traces.as_ref().and_then(|endpoint| {
+            let started = Traces::start(service, &config.environment, endpoint);
+            // A service without traces is worth more than none.
+            started.inspect_err(|error| tracing::error!(%error, "there are no traces")).ok()
+        });
+        serve(Process { config, ledger, telemetry, traces, began }).await
     })
 }
 

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use http::Method;
 use ledger::{Clock, Ledger, Timestamp, Usage};
 use metrics::{Label, SharedString, counter, histogram};
+use opentelemetry::trace::FutureExt as _;
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
@@ -22,6 +23,7 @@ use super::catalogue as c;
 use super::emf::{self, EmfRecorder};
 use super::logs::is_sampled;
 use super::panics::count_panic;
+use super::traces::InvocationSpan;
 
 /// Where the lines of a process go, and what they have in common.
 #[derive(Clone, Debug)]
@@ -95,12 +97,14 @@ impl Telemetry {
         &self,
         clock: &Clock,
         operation: &str,
+        span: &InvocationSpan,
         work: impl Future<Output = T>,
         judge: impl FnOnce(T) -> (T, Outcome),
     ) -> T {
         let began = clock.now();
         let notes = Notes(Arc::default());
-        let (result, usage) = ledger::measured(clock, NOTES.scope(notes.clone(), work)).await;
+        let work = NOTES.scope(notes.clone(), work).with_context(span.context());
+        let (result, usage) = ledger::measured(clock, work).await;
         let (result, outcome) = judge(result);
         let mut properties = std::mem::take(&mut *notes.0.lock().unwrap_or_else(PoisonError::into_inner));
         properties.extend(outcome.properties);
@@ -108,6 +112,8 @@ impl Telemetry {
         let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(operation);
         let duration_ms = clock.now().since(began);
         let Outcome { status, route, .. } = outcome;
+        let named = route.as_ref().map(|(method, route)| (method.as_str(), route.as_str()));
+        span.end(named, operation, status, &properties);
         let told = Told { operation, at: began, duration_ms, status, route, usage };
         self.tell(told, properties);
         result
@@ -139,13 +145,15 @@ impl Telemetry {
                 let ended = AssertUnwindSafe(work).catch_unwind().await;
                 ended.unwrap_or_else(|payload| Err(ledger::Error::Internal(count_panic(&*payload).into())))
             };
+            let traced = InvocationSpan::of_event();
             let span = tracing::info_span!(
                 "event",
                 service = self.service(),
                 request_id,
+                trace_id = traced.trace_id(),
                 sampled = is_sampled(request_id).then_some(true)
             );
-            self.invocation(ledger.clock(), operation, work, judge).instrument(span).await
+            self.invocation(ledger.clock(), operation, &traced, work, judge).instrument(span).await
         })
     }
 

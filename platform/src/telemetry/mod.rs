@@ -7,6 +7,7 @@ mod invocation;
 mod logs;
 mod panics;
 mod prometheus;
+mod traces;
 
 pub use emf::EmfRecorder;
 pub(crate) use invocation::Outcome;
@@ -15,3 +16,5 @@ pub(crate) use logs::is_sampled;
 pub use logs::{Format, SAMPLED_IN, start, subscriber};
 pub(crate) use panics::count_panic;
 pub use prometheus::{Prometheus, name as prometheus_name};
+pub(crate) use traces::InvocationSpan;
+pub use traces::Traces;

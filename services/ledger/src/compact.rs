@@ -15,7 +15,7 @@ use crate::limits;
 use crate::model::{EventKey, Position, Record, StreamName};
 use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store};
-use crate::usage;
+use crate::{trace, usage};
 
 /// Items of one page of the log.
 const PAGE_ITEMS: usize = 100;
@@ -61,6 +61,7 @@ impl Ledger {
             let Some(reached) = round.reached else {
                 return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
             };
+            trace::link(round.latest.values().map(|(_, record)| record.traceparent));
             let now = self.clock.now();
             *wrote = true;
             if is_planted(Bug::WatermarkBeforeThePuts) {

@@ -38,6 +38,7 @@ mod streams;
 mod subscribe;
 mod sweep;
 pub mod table;
+mod trace;
 mod turns;
 mod usage;
 

@@ -12,7 +12,7 @@ use crate::model::cursor::{Cursor, CursorUse, Payload};
 use crate::model::{Phase, Position, Progress, Record, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::store::{Outcome, StreamItem};
-use crate::usage;
+use crate::{trace, usage};
 
 /// Without a doorbell a waiting poll looks again this often, in milliseconds: waiting longer in a Lambda costs as much
 /// as polling that often.
@@ -149,6 +149,7 @@ impl Ledger {
         found: Found,
         verified_at: Timestamp,
     ) -> EventPage {
+        trace::link(found.records.iter().map(|record| record.traceparent));
         let mut next = Payload::new(payload.used_for.clone(), stream.incarnation(), found.progress, verified_at);
         next.empty_polls = if found.records.is_empty() { payload.empty_polls.saturating_add(1) } else { 0 };
         let hint = POLL_AFTER_MS.start() << u32::from(next.empty_polls.min(8));

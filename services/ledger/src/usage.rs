@@ -18,10 +18,12 @@ use aws_sdk_dynamodb::operation::query::{QueryError, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Error as AnyError, Output as AnyOutput};
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use crate::Cause;
 use crate::clock::{Clock, Timestamp};
+use crate::trace::CallSpan;
 
 /// What some work asked of the store.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,6 +114,9 @@ impl Intercept for NoteCalls {
         if let Ok(now) = METER.try_with(|meter| meter.clock.now()) {
             state.interceptor_state().store_put(Began(now));
         }
+        if let Some(span) = CallSpan::begin() {
+            state.interceptor_state().store_put(span);
+        }
         Ok(())
     }
 
@@ -138,14 +143,20 @@ impl Intercept for NoteCalls {
         _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), Cause> {
-        let Some(Began(began)) = state.load::<Began>() else { return Ok(()) };
-        let ended = METER.try_with(|meter| meter.clock.now()).unwrap_or(*began);
         let done = match context.output_or_error() {
             Some(Ok(output)) => done(output),
             Some(Err(error)) => error.as_operation_error().and_then(failed).map(|operation| (operation, 0.0)),
             None => None,
         };
         let (operation, units) = done.unwrap_or(("Other", 0.0));
+        if let Some(span) = state.load::<CallSpan>() {
+            let failure = context.output_or_error().and_then(Result::err);
+            let code =
+                |error: &OrchestratorError<AnyError>| error.as_operation_error().and_then(code).map(str::to_owned);
+            span.end(operation, units, failure.map(|error| code(error).unwrap_or_else(|| "no_answer".to_owned())));
+        }
+        let Some(Began(began)) = state.load::<Began>() else { return Ok(()) };
+        let ended = METER.try_with(|meter| meter.clock.now()).unwrap_or(*began);
         note(|usage| {
             *usage.calls.entry(operation).or_default() += 1;
             usage.call_ms.push(ended.since(*began));

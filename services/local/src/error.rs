@@ -58,6 +58,15 @@ pub enum StartError {
     /// The metrics of the process go elsewhere.
     #[error("the metrics of this process are recorded by something else")]
     Metrics(#[source] Cause),
+    /// Traces cannot be sent there.
+    #[error("{endpoint} is no collector of traces; --traces wants a URL such as http://localhost:4318")]
+    Traces {
+        /// What was given.
+        endpoint: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
     /// The table cannot be opened, or is damaged.
     #[error("the table {} cannot be used", .path.display())]
     Table {

@@ -22,6 +22,9 @@ pub struct Options {
     /// Directory of the data, made when it is absent
     #[arg(long, value_name = "DIR", default_value = "./data")]
     pub data: PathBuf,
+    /// Collector of traces (OTLP over HTTP, without `/v1/traces`); without one nothing is traced
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    pub traces: Option<String>,
 }
 
 #[cfg(test)]

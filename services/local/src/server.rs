@@ -9,7 +9,7 @@ use axum::Extension;
 use axum::serve::ListenerExt;
 use embedded::Engine;
 use ledger::{Clock, Ledger, Randomness, Settings};
-use platform::telemetry::Telemetry;
+use platform::telemetry::{Telemetry, Traces};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -37,7 +37,8 @@ pub struct Running {
     ledger: Ledger,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
-    background: [JoinHandle<()>; 4],
+    background: Vec<JoinHandle<()>>,
+    traces: Option<Traces>,
     /// Nobody else may take the directory before the last request is finished.
     _directory: DataDirectory,
 }
@@ -56,6 +57,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let admin_key = admin_key::ensure(&ledger, &key_file, &table_file).await?;
 
     let (stop, stopped) = oneshot::channel::<()>();
+    let traces = options.traces.filter(|endpoint| !endpoint.is_empty()).map(start_traces).transpose()?;
     let prometheus = metrics::of_this_process().map_err(StartError::Metrics)?;
     let telemetry = Telemetry::log("local");
     let router = app::router(&ledger, &app::settings(telemetry.clone())).layer(Extension(app::disk_probe(&engine)));
@@ -63,6 +65,13 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener.tap_io(answer_at_once), service);
     let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
+    let mut background = vec![
+        tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
+        tokio::spawn(tasks::keeper(ledger.clone(), telemetry.clone(), engine)),
+        tokio::spawn(tasks::sampler(ledger.clone(), telemetry)),
+        tokio::spawn(metrics::fold(prometheus, ledger.clock().clone())),
+    ];
+    background.extend(traces.clone().map(|traces| tokio::spawn(tasks::exporter(traces, ledger.clock().clone()))));
     Ok(Running {
         address,
         data: directory.path().to_owned(),
@@ -70,12 +79,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         new_admin_key: admin_key.new.then(|| admin_key.token.reveal()),
         stop,
         server: tokio::spawn(server),
-        background: [
-            tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
-            tokio::spawn(tasks::keeper(ledger.clone(), telemetry.clone(), engine)),
-            tokio::spawn(tasks::sampler(ledger.clone(), telemetry)),
-            tokio::spawn(metrics::fold(prometheus, ledger.clock().clone())),
-        ],
+        background,
+        traces,
         ledger,
         _directory: directory,
     })
@@ -97,8 +102,16 @@ impl Running {
         };
         self.server.abort();
         self.background.iter().for_each(JoinHandle::abort);
+        if let Some(traces) = self.traces {
+            traces.flush(&clock).await;
+        }
         if finished { Ok(()) } else { Err(StillBusy { seconds: STOP_SECONDS }) }
     }
+}
+
+/// The process has one place where its traces go.
+fn start_traces(endpoint: String) -> Result<Traces, StartError> {
+    Traces::start("local", app::ENVIRONMENT, &endpoint).map_err(|cause| StartError::Traces { endpoint, cause })
 }
 
 async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), StartError> {

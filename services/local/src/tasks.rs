@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 
 use embedded::Engine;
-use ledger::{Ledger, PartitionId};
-use platform::telemetry::{Telemetry, consumers};
+use ledger::{Clock, Ledger, PartitionId};
+use platform::telemetry::{Telemetry, Traces, consumers};
 
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
 const SAMPLE_PAUSE_MS: u64 = 60_000;
+const EXPORT_PAUSE_MS: u64 = 1_000;
 
 /// Compacts what changed, until the doorbell is closed.
 pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
@@ -72,6 +73,14 @@ pub(crate) async fn keeper(ledger: Ledger, telemetry: Telemetry, engine: Engine)
             delete_expired(engine.clone()).await;
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
+    }
+}
+
+/// Exports finished spans each second.
+pub(crate) async fn exporter(traces: Traces, clock: Clock) {
+    loop {
+        clock.sleep(EXPORT_PAUSE_MS).await;
+        traces.flush(&clock).await;
     }
 }
 

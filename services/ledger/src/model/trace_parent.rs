@@ -38,10 +38,22 @@ impl TraceParent {
         (ends_well && version != 0xff && fields.next().is_none()).then_some(context)
     }
 
-    /// The id of the trace, in hexadecimal.
+    /// The id of the trace; its text is 32 hexadecimal digits.
     #[must_use]
-    pub fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace_id)
+    pub fn trace_id(&self) -> NonZeroU128 {
+        self.trace_id
+    }
+
+    /// The id of the span that is the parent.
+    #[must_use]
+    pub fn parent_id(&self) -> NonZeroU64 {
+        self.parent_id
+    }
+
+    /// The flags that have a meaning: 1 for sampled, 2 for a random id.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        self.flags
     }
 
     /// As it is kept.
@@ -87,7 +99,10 @@ mod tests {
     #[test]
     fn the_example_of_the_recommendation_reads_back() {
         let context = TraceParent::parse(EXAMPLE).unwrap();
-        assert_eq!((context.to_string().as_str(), context.trace_id().as_str()), (EXAMPLE, &EXAMPLE[3..35]));
+        assert_eq!(
+            (context.to_string(), format!("{:x}", context.trace_id())),
+            (EXAMPLE.to_owned(), EXAMPLE[3..35].to_owned())
+        );
         assert_eq!(TraceParent::from_bytes(context.to_bytes()), Some(context));
     }
 

@@ -145,6 +145,12 @@ impl Client {
         .await
     }
 
+    /// Writes as a part of a trace.
+    pub(crate) async fn post_traced(&self, path: &str, body: &Value, parent: &str) -> Result<Answer, reqwest::Error> {
+        let request = self.http.post(format!("{}{path}", self.address)).body(body.to_string());
+        self.send(request.header("content-type", "application/json").header("traceparent", parent)).await
+    }
+
     /// Every event of a stream, in the order they are given out.
     pub(crate) async fn read_all(&self, stream: &str) -> Vec<Value> {
         let mut events = Vec::new();

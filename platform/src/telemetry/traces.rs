@@ -1,0 +1,223 @@
+//! Traces: a span for each invocation, and where finished spans go.
+//!
+//! An invocation continues the trace of its caller, or begins one. What the ledger does for it hangs below; producers of what
+//! it read are linked. Finished spans are collected here and exported when somebody says [`Traces::flush`]: the SDK's
+//! own batches are sent by a thread of its own, which stands still with a frozen Lambda and deadlocks on a runtime of one
+//! thread. Names follow OpenTelemetry's conventions for HTTP and messaging.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
+use ledger::model::TraceParent;
+use ledger::{Cause, Clock};
+use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, global};
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanExporter, SpanProcessor};
+use serde_json::{Map, Value};
+
+/// Finished spans that wait to be exported. More are lost, so that a collector that is away costs no memory.
+const MOST_WAITING: usize = 4_096;
+/// How long the collector may take to answer.
+const EXPORT_MS: u64 = 2_000;
+
+/// The traces of a process. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Traces(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    finished: Finished,
+    exporter: tokio::sync::Mutex<opentelemetry_otlp::SpanExporter>,
+    /// Whether the last export failed: it is said once, and not each second.
+    failing: Mutex<bool>,
+}
+
+impl Traces {
+    /// Traces everything that this process does from now on, for a collector of OTLP at this URL, `/v1/traces` left out.
+    /// Which traces are recorded, and what else is told of the process, is up to the variables that OpenTelemetry's SDK
+    /// knows: `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`.
+    ///
+    /// # Errors
+    /// When the endpoint is no URL, or certificates are needed and none are found.
+    pub fn start(service: &str, environment: &str, endpoint: &str) -> Result<Self, Cause> {
+        let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
+        let patience = Duration::from_millis(EXPORT_MS);
+        let builder = if endpoint.starts_with("https:") {
+            let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().build();
+            builder.with_http_client(HyperClient::new(connector, patience, None))
+        } else {
+            builder.with_http_client(HyperClient::new(HttpConnector::new(), patience, None))
+        };
+        let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+        let mut exporter = builder.with_endpoint(endpoint).with_timeout(patience).build()?;
+        let resource = Resource::builder().with_service_name(format!("eventledger-{service}")).with_attributes([
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("deployment.environment.name", environment.to_owned()),
+        ]);
+        let resource = resource.build();
+        exporter.set_resource(&resource);
+        let finished = Finished::default();
+        let provider =
+            SdkTracerProvider::builder().with_resource(resource).with_span_processor(finished.clone()).build();
+        global::set_tracer_provider(provider);
+        let (exporter, failing) = (tokio::sync::Mutex::new(exporter), Mutex::default());
+        Ok(Self(Arc::new(Inner { finished, exporter, failing })))
+    }
+
+    /// Exports what is finished, within two seconds. What the collector does not take is lost: traces must hold up nothing.
+    pub async fn flush(&self, clock: &Clock) {
+        let exporter = self.0.exporter.lock().await;
+        let Waiting { spans, lost } = std::mem::take(&mut *self.0.finished.lock());
+        if lost > 0 {
+            tracing::warn!(lost, "spans were lost, because more finished than were exported");
+        }
+        if spans.is_empty() {
+            return;
+        }
+        let count = spans.len();
+        let exported = clock.until(clock.now().plus(EXPORT_MS), exporter.export(spans)).await;
+        let failure = match exported {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None => Some("it did not answer in time".to_owned()),
+        };
+        let mut failing = self.0.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_failing = std::mem::replace(&mut *failing, failure.is_some());
+        match failure {
+            Some(cause) if !was_failing => tracing::warn!(cause, count, "spans were lost, because nobody took them"),
+            None if was_failing => tracing::info!("spans are taken again"),
+            _ => {}
+        }
+    }
+}
+
+/// Finished spans, until they are exported.
+#[derive(Clone, Debug, Default)]
+struct Finished(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    spans: Vec<SpanData>,
+    lost: u64,
+}
+
+impl Finished {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SpanProcessor for Finished {
+    fn on_start(&self, _: &mut SdkSpan, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        let mut waiting = self.lock();
+        if waiting.spans.len() < MOST_WAITING {
+            waiting.spans.push(span);
+        } else {
+            waiting.lost += 1;
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The span of an invocation.
+pub(crate) struct InvocationSpan {
+    context: Context,
+    parent: Option<TraceParent>,
+}
+
+impl InvocationSpan {
+    /// Of a request, as part of its caller's trace if there is one.
+    pub(crate) fn of_request(parent: Option<TraceParent>) -> Self {
+        Self::begin(SpanKind::Server, parent)
+    }
+
+    /// Of an event. A trace of its own: many may have caused it.
+    pub(crate) fn of_event() -> Self {
+        Self::begin(SpanKind::Consumer, None)
+    }
+
+    fn begin(kind: SpanKind, parent: Option<TraceParent>) -> Self {
+        let tracer = global::tracer("platform");
+        let caller = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.into()));
+        let span = tracer.span_builder("invocation").with_kind(kind).start_with_context(&tracer, &caller);
+        // Without a provider a span stands for its parent; then nothing below it is recorded.
+        let context = if span.is_recording() { Context::new().with_span(span) } else { Context::new() };
+        Self { context, parent }
+    }
+
+    /// What the work of the invocation has to run in.
+    pub(crate) fn context(&self) -> Context {
+        self.context.clone()
+    }
+
+    /// The id of the trace, also of a caller's that is not recorded here.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        let recorded = self.context.span().span_context().trace_id();
+        let own = (recorded != opentelemetry::trace::TraceId::INVALID).then(|| recorded.to_string());
+        own.or_else(|| self.parent.map(|parent| format!("{:032x}", parent.trace_id())))
+    }
+
+    /// Ends it with what is known of the invocation.
+    pub(crate) fn end(
+        &self,
+        route: Option<(&str, &str)>,
+        operation: &str,
+        status: u16,
+        properties: &Map<String, Value>,
+    ) {
+        let span = self.context.span();
+        if !span.is_recording() {
+            return;
+        }
+        match route {
+            Some((method, route)) => {
+                span.update_name(format!("{method} {route}"));
+                span.set_attributes([
+                    KeyValue::new("http.request.method", method.to_owned()),
+                    KeyValue::new("http.route", route.to_owned()),
+                    KeyValue::new("http.response.status_code", i64::from(status)),
+                ]);
+            }
+            None => span.update_name(operation.to_owned()),
+        }
+        span.set_attribute(KeyValue::new("eventledger.operation", operation.to_owned()));
+        for (property, attribute) in TOLD {
+            if let Some(text) = properties.get(property).and_then(Value::as_str) {
+                span.set_attribute(KeyValue::new(attribute, text.to_owned()));
+            }
+        }
+        if status >= 500 {
+            let code = properties.get("code").and_then(Value::as_str).unwrap_or("failed");
+            span.set_attribute(KeyValue::new("error.type", code.to_owned()));
+            span.set_status(Status::error(""));
+        }
+        span.end();
+    }
+}
+
+/// What of a line a span tells too, and as what.
+const TOLD: [(&str, &str); 5] = [
+    ("stream", "messaging.destination.name"),
+    ("subscription", "messaging.consumer.group.name"),
+    ("key_id", "eventledger.key_id"),
+    ("code", "eventledger.code"),
+    ("request_id", "eventledger.request_id"),
+];

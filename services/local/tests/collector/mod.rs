@@ -1,0 +1,107 @@
+//! A collector of traces: it takes what OpenTelemetry's exporters send over HTTP, keeps the spans, and draws them.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
+/// Columns of a drawn line of time.
+const COLUMNS: usize = 40;
+
+/// A collector that listens until it is dropped.
+pub(crate) struct Collector {
+    /// What exporters are told, as `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub(crate) endpoint: String,
+    spans: Arc<Mutex<Vec<Span>>>,
+    listening: tokio::task::JoinHandle<()>,
+}
+
+impl Collector {
+    /// Starts on a free port.
+    pub(crate) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let spans = Arc::<Mutex<Vec<Span>>>::default();
+        let kept = Arc::clone(&spans);
+        let take = async move |body: Bytes| {
+            let request = ExportTraceServiceRequest::decode(body).expect("an export of traces");
+            let scopes = request.resource_spans.into_iter().flat_map(|resource| {
+                let service = resource.resource.iter().flat_map(|resource| &resource.attributes);
+                assert!(service.map(|attribute| &attribute.key).any(|key| key == "service.name"));
+                resource.scope_spans
+            });
+            kept.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+        };
+        let router = axum::Router::new().route("/v1/traces", post(take));
+        let listening = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { endpoint, spans, listening }
+    }
+
+    /// Everything that came so far, in the order it began.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        let mut spans = self.spans.lock().unwrap().clone();
+        spans.sort_by_key(|span| span.start_time_unix_nano);
+        spans
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// The text or number of an attribute.
+pub(crate) fn attribute(span: &Span, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        Value::IntValue(number) => Some(number.to_string()),
+        Value::DoubleValue(number) => Some(number.to_string()),
+        other => panic!("an attribute that nobody expected: {other:?}"),
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The spans of some invocations and what is below them, each with its place in time, and whom it is linked to.
+pub(crate) fn waterfall(roots: &[Span], all: &[Span]) -> String {
+    let mut text = String::new();
+    for root in roots {
+        let (from, to) = (root.start_time_unix_nano, root.end_time_unix_nano);
+        draw(&mut text, root, all, 0, (from, to - from));
+        for link in &root.links {
+            let (trace, span) = (hexadecimal(&link.trace_id), hexadecimal(&link.span_id));
+            writeln!(text, "  linked to trace {trace}, span {span}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn draw(text: &mut String, span: &Span, all: &[Span], depth: usize, (from, whole): (u64, u64)) {
+    let column = |time: u64| usize::try_from((time - from) * COLUMNS as u64 / whole.max(1)).unwrap().min(COLUMNS);
+    let (begin, end) = (column(span.start_time_unix_nano), column(span.end_time_unix_nano));
+    let bar = format!("{}{}", " ".repeat(begin), "█".repeat((end - begin).max(1)));
+    let name = format!("{}{}", "  ".repeat(depth), span.name);
+    let milliseconds = (span.end_time_unix_nano - span.start_time_unix_nano) as f64 / 1e6;
+    let units = attribute(span, "eventledger.consumed_units").map_or(String::new(), |units| format!("  {units} units"));
+    let parent = match span.parent_span_id.as_slice() {
+        [] => String::new(),
+        parent if depth == 0 => format!("  below {}", hexadecimal(parent)),
+        _ => String::new(),
+    };
+    let trace = if depth == 0 { format!("  trace {}{parent}", hexadecimal(&span.trace_id)) } else { String::new() };
+    writeln!(text, "{name:<44} |{bar:<COLUMNS$}| {milliseconds:7.3} ms{units}{trace}").unwrap();
+    for below in all.iter().filter(|other| other.parent_span_id == span.span_id) {
+        draw(text, below, all, depth + 1, (from, whole));
+    }
+}

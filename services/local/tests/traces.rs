@@ -1,0 +1,111 @@
+//! Traces of the real program, as a collector gets them. With `--nocapture` it prints one, which platform/TRACES.md shows.
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+mod collector;
+mod server;
+
+use collector::{Collector, attribute, hexadecimal, waterfall};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::json;
+use server::{Server, argument, program};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PRODUCER: &str = "00f067aa0ba902b7";
+
+fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
+    spans.iter().filter(|span| span.name == name).collect()
+}
+
+fn below<'a>(spans: &'a [Span], parent: &Span) -> Vec<&'a Span> {
+    spans.iter().filter(|span| span.parent_span_id == parent.span_id).collect()
+}
+
+fn links(span: &Span) -> Vec<(String, String)> {
+    span.links.iter().map(|link| (hexadecimal(&link.trace_id), hexadecimal(&link.span_id))).collect()
+}
+
+#[tokio::test]
+async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads_its_events() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, collector) = (place.path().join("data"), Collector::start().await);
+    let mut command = program(&["--port", "0", "--data", argument(&data)]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let (client, key) = (server.client(), server.key.clone());
+    let created = client.post("/streams", &json!({ "stream_id": "orders", "partition_count": 1 }), None).await.unwrap();
+    assert_eq!(created.0, 201);
+    let subscription = json!({ "subscription_id": "billing", "start_from": "earliest" });
+    assert_eq!(client.post("/streams/orders/subscriptions", &subscription, None).await.unwrap().0, 201);
+    let event = json!({ "key": "order-secret-1", "type": "order.changed", "data": { "card": "secret-4711" } });
+    let publish = async |parent: String| {
+        assert_eq!(client.post_traced("/streams/orders/events", &event, &parent).await.unwrap().0, 201);
+    };
+    publish(format!("00-{TRACE}-{PRODUCER}-01")).await;
+    // Its client does not record this one, so neither does the server; and this one is of nobody's trace.
+    publish(format!("00-{}-{PRODUCER}-00", "a".repeat(32))).await;
+    publish("01-not-of-any-trace".to_owned()).await;
+    let (status, page) = client.get("/streams/orders/subscriptions/billing/poll").await.unwrap();
+    assert_eq!((status, page["events"].as_array().unwrap().len()), (200, 3));
+    assert_eq!(page["events"][0]["traceparent"], format!("00-{TRACE}-{PRODUCER}-01"));
+    server.stop().await;
+
+    let spans = collector.spans();
+    let publishes = named(&spans, "POST /streams/{stream}/events");
+    let [first, other] = publishes[..] else { panic!("{publishes:?}") };
+    assert_eq!((hexadecimal(&first.trace_id), hexadecimal(&first.parent_span_id)), (TRACE.into(), PRODUCER.into()));
+    assert_eq!(first.kind, SpanKind::Server as i32);
+    assert_eq!(attribute(first, "http.response.status_code").as_deref(), Some("201"));
+    assert_eq!(attribute(first, "messaging.destination.name").as_deref(), Some("orders"));
+    assert!(other.parent_span_id.is_empty() && hexadecimal(&other.trace_id) != TRACE, "{other:?}");
+    assert!(!spans.iter().any(|span| hexadecimal(&span.trace_id) == "a".repeat(32)));
+
+    // What it asked of the store is in its trace, in its time, with what that cost.
+    let calls = below(&spans, first);
+    let writes: Vec<_> =
+        calls.iter().filter(|call| call.name == "TransactWriteItems" || call.name == "PutItem").collect();
+    assert_eq!(writes.len(), 1, "{calls:?}");
+    for call in &calls {
+        assert_eq!((call.kind, &call.trace_id), (SpanKind::Client as i32, &first.trace_id));
+        assert!(first.start_time_unix_nano <= call.start_time_unix_nano, "{call:?}");
+        assert!(call.end_time_unix_nano <= first.end_time_unix_nano, "{call:?}");
+        assert_eq!(attribute(call, "db.system.name").as_deref(), Some("aws.dynamodb"));
+    }
+    let units: f64 = attribute(writes[0], "eventledger.consumed_units").unwrap().parse().unwrap();
+    assert!(units >= 1.0, "{units}");
+
+    // Whoever reads is linked to the producer, and in no trace of its.
+    let polls = named(&spans, "GET /streams/{stream}/subscriptions/{subscription}/poll");
+    let [poll] = polls[..] else { panic!("{polls:?}") };
+    let producers = [(TRACE.to_owned(), PRODUCER.to_owned()), ("a".repeat(32), PRODUCER.to_owned())];
+    assert_eq!(links(poll), producers);
+    assert!(poll.parent_span_id.is_empty());
+    let compactions = named(&spans, "compact_partitions");
+    assert!(compactions.iter().any(|span| links(span).contains(&producers[0])), "{compactions:?}");
+    assert!(compactions.iter().all(|span| span.kind == SpanKind::Consumer as i32));
+
+    let told = format!("{spans:?}");
+    for secret in [key.as_str(), "secret", page["cursor"].as_str().unwrap()] {
+        assert!(!told.contains(secret), "a span tells {secret}");
+    }
+    let compaction = compactions.iter().find(|span| !span.links.is_empty()).unwrap();
+    println!("{}", waterfall(&[first.clone(), (*compaction).clone(), poll.clone()], &spans));
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_holds_up_nothing_and_is_named_once() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let mut command = program(&["--port", "0", "--data", argument(&data), "--traces", "http://127.0.0.1:1"]);
+    command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    assert_eq!(server.client().get("/streams").await.unwrap().0, 200);
+    let log = data.with_extension("log");
+    server.stop().await;
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("spans were lost").count(), 1, "{log}");
+    let refused = server::run(&["--port", "0", "--data", argument(&data), "--traces", "no url"]).await;
+    let sentence = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), sentence.lines().count()), (Some(1), 1), "{sentence}");
+    assert!(sentence.contains("--traces"), "{sentence}");
+}
