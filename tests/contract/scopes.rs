@@ -115,4 +115,12 @@ async fn a15_a_bootstrap_needs_a_scope_of_its_own() {
     let with = stream.seen_by(&api.with_scopes(&["sub.admin:*", "bootstrap:*"]).await);
     let _ = with.post("/subscriptions", start).await.ok(201);
     let _ = with.post("/subscriptions/reader/seek", seek).await.ok(200);
+    // A cursor within a bootstrap is a way there as well.
+    stream.publish(serde_json::json!([{ "key": "other", "type": "a", "data": 1 }])).await;
+    stream.compact().await;
+    let page = stream.poll("state", "?limit=1").await;
+    assert_eq!(page["phase"], "snapshot");
+    let seek = serde_json::json!({ "to": { "cursor": page["cursor"] } });
+    without.post("/subscriptions/state/seek", seek.clone()).await.problem(403, "insufficient_scope");
+    let _ = with.post("/subscriptions/state/seek", seek).await.ok(200);
 }

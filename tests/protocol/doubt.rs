@@ -292,6 +292,27 @@ async fn a_compaction_that_came_half_the_way_does_not_say_that_nothing_was_writt
     assert_eq!(world.ledger.compact_stream(&stream).await.expect("watermarks")[0].watermark, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_late_creation_brings_back_nothing_that_was_deleted_since_whatever_the_clocks_say() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.engine.set_fate(Late(Mutex::new(vec!["PutItem"])));
+    let ahead = world.elsewhere(5_000);
+    let first = ahead.create_subscription(&stream, &name, StartFrom::Latest);
+    let other = async {
+        world.clock.sleep(100).await;
+        world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await
+    };
+    let (refused, created) = tokio::join!(first, other);
+    created.expect("a subscription");
+    assert!(matches!(refused, Err(Error::SubscriptionExists)), "{refused:?}");
+    world.ledger.delete_subscription(&stream, &name).await.expect("deleted");
+    world.clock.sleep(20_000).await;
+    let gone = world.ledger.describe_subscription(&stream, &name).await;
+    assert!(matches!(gone, Err(Error::SubscriptionNotFound)), "{gone:?}");
+}
+
 #[tokio::test]
 async fn a_subscription_that_exists_is_not_denied_because_nobody_knows_the_tail() {
     let world = World::new().await;

@@ -1,7 +1,10 @@
 //! Streams over a long time: expiry, heads that must not vanish, compactors that stand still, and lives that end.
 
-use embedded::{Fault, FaultKind};
-use ledger::{Clock, Error, ReadFrom, StartFrom};
+use std::collections::BTreeSet;
+
+use embedded::{CallInfo, Course, Fate, Fault, FaultKind};
+use ledger::model::KeyHash;
+use ledger::{Clock, Error, PageRequest, ReadFrom, StartFrom};
 
 use crate::world::{
     HOUR_MS, START, World, definition, delete_newest, event, keys, page, publish, request, subscription,
@@ -63,6 +66,155 @@ async fn a_half_deleted_log_has_no_tail_that_anyone_knows() {
     for start in [StartFrom::Earliest, StartFrom::Latest] {
         lost(fleet.read_events(&stream, ReadFrom::Start(start), page()).await.expect_err("nobody knows the tail"));
     }
+}
+
+#[tokio::test]
+async fn a_stub_is_no_head_any_more_once_something_came_after_it() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let fleet = world.another(2);
+    publish(&fleet, &stream, "a", "0").await.expect("a place");
+    world.clock.advance(2 * HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    publish(&fleet, &stream, "a", "1").await.expect("a place after the stub");
+    // From here on nobody sweeps, and time to live begins with the newest.
+    world.clock.advance(9 * 24 * HOUR_MS);
+    delete_newest(&world.engine).await;
+    let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
+    assert!(matches!(error, Error::HeadLost), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_put_off_never_outlives_what_came_after_it() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    for day in 0..5 {
+        publish(&world.ledger, &stream, "a", &day.to_string()).await.expect("a place");
+        if day < 4 {
+            world.clock.advance(24 * HOUR_MS);
+        }
+    }
+    stop_compaction(&world, 500);
+    world.ledger.sweep().await.expect_err("compaction fails");
+    let items = world.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
+    let mut batches: Vec<(u64, u64)> = items
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| {
+            let number = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
+            Some((number("base_offset")?, number("expires_at")?))
+        })
+        .collect();
+    batches.sort_unstable();
+    assert_eq!(batches.len(), 5);
+    assert!(batches.is_sorted_by_key(|(_, expires_at)| *expires_at), "{batches:?}");
+    let put_off = (world.clock.now().0 + HOUR_MS + 7 * 24 * HOUR_MS) / 1_000;
+    assert_eq!(batches[0].1, put_off);
+}
+
+/// So many puts into compacted state fail.
+fn stop_compaction(world: &World, count: u32) {
+    let mut fault = Fault::on("PutItem", FaultKind::Throttle, count);
+    fault.partition_key_prefix = Some("COMPACT#".to_owned());
+    world.engine.inject(fault);
+}
+
+/// Compacted state is slow to take what is put.
+struct SlowState;
+
+impl Fate for SlowState {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let slow = call.operation == "PutItem" && call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"));
+        Course { returns_ms: if slow { 300 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    for request_number in 0..5 {
+        let key = |number| event(&format!("{request_number}-{number}"), "1");
+        world.ledger.publish(request(&stream, (0..500).map(key).collect())).await.expect("places");
+    }
+    world.clock.advance(4 * 24 * HOUR_MS);
+    world.engine.set_fate(SlowState);
+    world.ledger.sweep().await.expect("a sweep");
+    let error = publish(&world.another(2), &stream, "a", "1").await.expect_err("what is left is too old");
+    assert!(matches!(error, Error::CompactorStalled), "{error:?}");
+    world.ledger.sweep().await.expect("another sweep");
+    publish(&world.another(3), &stream, "a", "1").await.expect("all is compacted");
+}
+
+#[tokio::test]
+async fn a_bootstrap_after_an_expiry_replaces_what_was_committed_before() {
+    let world = World::new().await;
+    let stream = world.stream(2, 1).await;
+    let name = subscription("builder");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let poll = async |cursor, limit| {
+        let request = PageRequest { limit, wait_ms: 0 };
+        world.ledger.poll(&stream, &name, cursor, request).await
+    };
+    let mut hot = 0;
+    for _ in 0..6 {
+        hot = publish(&world.ledger, &stream, "hot", "1").await.expect("a place").places[0].0;
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.clock.advance(59 * 60_000);
+    // Keys of the other partition, found by trying.
+    let cold = (0..).map(|number| event(&format!("cold-{number}"), "1"));
+    let cold = cold.filter(|event| KeyHash::of(event.key.as_ref().expect("a key")).partition(2) != hot);
+    for event in cold.take(5) {
+        world.ledger.publish(request(&stream, vec![event])).await.expect("a place");
+    }
+    let first = poll(None, 10).await.expect("five of each");
+    world.ledger.commit(&stream, &name, first.cursor).await.expect("a commit");
+    world.clock.advance(2 * 60_000);
+    let error = poll(None, 10).await.expect_err("the sixth of the hot ones expired");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    let mut cursor = expired.restart.bootstrap.expect("the stream is compacted");
+    let mut built = BTreeSet::new();
+    while built.len() < 3 {
+        let page = poll(Some(cursor), 2).await.expect("a page");
+        built.extend(keys(&page));
+        cursor = page.cursor;
+    }
+    assert!(world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced);
+    // It crashes, and goes on with what it built and committed.
+    let rest = poll(None, 10).await.expect("a page");
+    built.extend(keys(&rest));
+    assert_eq!(built.len(), 6, "all cold ones and the hot one: {built:?}");
+    assert!(rest.consistent && rest.caught_up);
+}
+
+#[tokio::test]
+async fn who_pauses_in_a_snapshot_until_the_log_is_gone_is_told() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("builder");
+    for key in ["a", "b"] {
+        publish(&world.ledger, &stream, key, "1").await.expect("a place");
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let first = world.ledger.poll(&stream, &name, None, PageRequest { limit: 1, wait_ms: 0 }).await.expect("a page");
+    assert!(first.in_snapshot);
+    publish(&world.ledger, &stream, "c", "1").await.expect("a place");
+    world.clock.advance(2 * HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    publish(&world.ledger, &stream, "d", "1").await.expect("a place");
+    world.ledger.sweep().await.expect("a sweep");
+    // Both are gone when the last one can still be read.
+    world.clock.advance(7 * 24 * HOUR_MS + HOUR_MS / 2);
+    publish(&world.ledger, &stream, "e", "1").await.expect("a place");
+    world.clock.advance(HOUR_MS / 2 + 1_000);
+    world.engine.sweep_expired().expect("time to live");
+    let rest = world.ledger.poll(&stream, &name, Some(first.cursor), page()).await.expect("the rest of the snapshot");
+    assert!(!rest.in_snapshot);
+    let error = world.ledger.poll(&stream, &name, Some(rest.cursor), page()).await.expect_err("the log went on");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    assert_eq!(expired.lost_events, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,13 +305,8 @@ async fn a_compactor_that_stands_still_stops_publishing_before_anything_is_lost(
     let stream = world.stream(1, 1).await;
     publish(&world.ledger, &stream, "a", "1").await.expect("a place");
     publish(&world.ledger, &stream, "b", "1").await.expect("a place");
-    let stop = |count| {
-        let mut fault = Fault::on("PutItem", FaultKind::Throttle, count);
-        fault.partition_key_prefix = Some("COMPACT#".to_owned());
-        world.engine.inject(fault);
-    };
     world.clock.advance(4 * 24 * HOUR_MS);
-    stop(500);
+    stop_compaction(&world, 500);
     world.ledger.sweep().await.expect_err("compaction fails");
     let error = publish(&world.ledger, &stream, "a", "2").await.expect_err("publishing is paused");
     assert!(matches!(error, Error::CompactorStalled), "{error:?}");
@@ -234,7 +381,7 @@ async fn a_stream_without_compaction_is_left_alone_by_the_compactor() {
     publish(&world.ledger, &stream.definition.name, "a", "1").await.expect("a place");
     world.engine.record();
     let partition = ledger::PartitionId { incarnation: stream.incarnation, partition: 0 };
-    assert_eq!(world.ledger.compact_partition(&partition).await.expect("nothing to do").watermark, 0);
+    assert_eq!(world.ledger.compact_partition(&partition).await.expect("nothing to do").offset, 0);
     assert!(world.engine.take_calls().iter().all(|call| call.write_units == 0.0));
 }
 

@@ -114,6 +114,38 @@ async fn who_starts_while_queries_see_the_first_write_in_part_misses_none_of_it(
     }
 }
 
+/// Queries do not see the second item of a transaction before it returns, which takes a while.
+struct EndUnseen;
+
+impl Fate for EndUnseen {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (2, 500) } else { (0, 0) };
+        Course { unseen_items, returns_ms, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_starts_at_the_end_does_not_begin_in_the_middle_of_a_request() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    world.engine.set_fate(EndUnseen);
+    let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
+    let starting = async {
+        world.clock.sleep(100).await;
+        let mut started = Vec::new();
+        for start in [StartFrom::Latest, StartFrom::Timestamp(START.plus(HOUR_MS))] {
+            started.push(world.ledger.read_events(&stream, ReadFrom::Start(start), page()).await.expect("a page"));
+        }
+        started
+    };
+    let (published, started) = tokio::join!(publishing, starting);
+    assert_eq!(published.expect("places").places.len(), 2);
+    for first in started {
+        let second = world.ledger.read_events(&stream, ReadFrom::Cursor(first.cursor), page()).await.expect("a page");
+        assert_eq!(first.records.len() + second.records.len(), 0, "all of the request lies before");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_asks_again_is_told_that_it_is_done_when_it_can_be_read() {
     let world = World::on(Clock::simulated(START)).await;

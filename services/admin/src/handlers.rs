@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use ledger::model::{StreamName, SubscriptionName};
-use ledger::{Ledger, SeekTo, StartFrom};
+use ledger::{Ledger, StartFrom};
 use platform::access::{Action, Caller};
 use platform::health::Probe;
 use platform::json::{Json, NoBody, answer, created};
@@ -93,7 +93,7 @@ pub(crate) async fn seek(
     Path((stream, subscription)): Path<(StreamName, SubscriptionName)>,
     Json(request): Json<wire::Seek>,
 ) -> Result<Response> {
-    if matches!(request.to.0, SeekTo::Start(StartFrom::Compacted)) {
+    if ledger.seeks_compacted_state(&stream, &request.to.0).await? {
         caller.must(Action::Bootstrap, &stream, Some(&subscription))?;
     }
     let moved = ledger.seek(&stream, &subscription, request.to.0).await?;

@@ -21,11 +21,11 @@ const STORE_PAGES: usize = 8;
 impl Ledger {
     /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.
     pub(crate) async fn snapshot_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
-        let now = self.clock.now();
-        let mut progress = if payload.progress.positions.is_empty() {
-            self.begin_bootstrap(stream).await?
+        // Where the log will be read from is looked at when a bootstrap begins, and not again before the snapshot ends.
+        let (mut progress, verified_at) = if payload.progress.positions.is_empty() {
+            (self.begin_bootstrap(stream).await?, self.clock.now())
         } else {
-            payload.progress.clone()
+            (payload.progress.clone(), payload.verified_at)
         };
         let Phase::Snapshot { partition, after, targets } = progress.phase.clone() else {
             return Err(Error::broken("a snapshot page is read in a snapshot"));
@@ -43,7 +43,7 @@ impl Ledger {
         }
         let Scan { partition, after, records, targets, .. } = scan;
         let phase = if partition == stream.partition_count() {
-            Phase::Live { targets }
+            Phase::Live { targets, watermarks: progress.watermarks() }
         } else {
             Phase::Snapshot { partition, after, targets }
         };
@@ -55,7 +55,7 @@ impl Ledger {
         }
         let lag = self.lag_of(stream, &progress).await?;
         let progress = Progress { phase, positions: progress.positions }.settled();
-        Ok(self.event_page(stream, payload, Found { records, progress, caught_up: false, lag }, now))
+        Ok(self.event_page(stream, payload, Found { records, progress, caught_up: false, lag }, verified_at))
     }
 
     /// Reads the watermark of each partition, and makes sure that the log can be read from there on.

@@ -34,33 +34,39 @@ impl Ledger {
         let (mut watermarks, mut wrote, deadline) = (Vec::new(), false, self.store.deadline());
         for partition in stream.partitions() {
             let reached = self.compact_until(&partition, deadline, &mut wrote).await;
-            watermarks.push(reached.map_err(Error::after_doubt(wrote))?);
+            let watermark = reached.map_err(Error::after_doubt(wrote))?.offset;
+            watermarks.push(Watermark { partition: partition.partition, watermark });
         }
         Ok(watermarks)
     }
 
-    /// Compacts one partition until its watermark reaches the tail; nothing when its stream is not compacted.
+    /// Compacts one partition until its watermark, which is answered, reaches the tail; nothing when its stream is not
+    /// compacted.
     ///
     /// # Errors
     /// `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`, `Internal` at a
     /// record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
-    pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Watermark> {
+    pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Position> {
         self.compact_until(partition, Timestamp(u64::MAX), &mut false).await
     }
 
-    /// `wrote` becomes true once anything was sent to the store that may have changed it.
-    async fn compact_until(&self, partition: &PartitionId, deadline: Timestamp, wrote: &mut bool) -> Result<Watermark> {
+    /// Compacts one partition up to its tail or until the deadline, and answers how far it came. `wrote` becomes true once
+    /// anything was sent to the store that may have changed it.
+    pub(crate) async fn compact_until(
+        &self,
+        partition: &PartitionId,
+        deadline: Timestamp,
+        wrote: &mut bool,
+    ) -> Result<Position> {
         let known = self.store.partition(partition).await?;
         let mut watermark = known.watermark;
         if !known.compaction {
-            return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
+            return Ok(watermark);
         }
         loop {
             let round_ends = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
             let round = self.read_round(partition, watermark).await?;
-            let Some(reached) = round.reached else {
-                return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
-            };
+            let Some(reached) = round.reached else { return Ok(watermark) };
             trace::link(round.latest.values().map(|(_, record)| record.traceparent));
             let now = self.clock.now();
             *wrote = true;
@@ -81,7 +87,7 @@ impl Ledger {
             usage::note(|usage| usage.compaction_delay_ms.push(delay_ms));
             watermark = reached;
             if self.clock.now() >= deadline {
-                return Ok(Watermark { partition: partition.partition, watermark: watermark.offset });
+                return Ok(watermark);
             }
         }
     }

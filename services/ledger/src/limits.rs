@@ -68,6 +68,8 @@ pub const COMPACTION_ROUND_BYTES: usize = 16_000_000;
 pub const COMPACTION_ROUND_KEYS: usize = 2_000;
 /// Compaction gives up a round that takes longer, in milliseconds: what it read may be older than the tombstones by then.
 pub const COMPACTION_ROUND_MS: u64 = 60_000;
+/// The keeper compacts a partition for about so long in one sweep, in milliseconds: others wait, and their heads must be kept.
+pub const SWEEP_COMPACTION_MS: u64 = 30_000;
 /// Compaction writes this many keys at once.
 pub const COMPACTION_WRITES: usize = 16;
 

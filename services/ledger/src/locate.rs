@@ -51,7 +51,7 @@ impl Ledger {
     pub(crate) async fn start(&self, stream: &StreamItem, from: StartFrom) -> Result<Progress> {
         let now = self.clock.now();
         let find = async |partition: PartitionId| match from {
-            StartFrom::Latest => self.tail(&partition).await,
+            StartFrom::Latest => self.after_write(&partition, self.tail(&partition).await?).await,
             StartFrom::Timestamp(time) => {
                 let readable = |batch: &RecordBatch| {
                     batch.body.is_some() && batch.accepted_at >= time && !stream.is_expired(batch.accepted_at, now)
@@ -72,6 +72,18 @@ impl Ledger {
         Ok(Progress::live(futures::future::try_join_all(stream.partitions().map(find)).await?))
     }
 
+    /// The end of the write whose record batch a query saw before a position: it may not have seen the rest of it yet, and a
+    /// reader must not begin in the middle.
+    async fn after_write(&self, partition: &PartitionId, mut position: Position) -> Result<Position> {
+        while let Some(next) = self.store.record_batch(partition, position.slot).await? {
+            if next.write_start.slot == next.slot {
+                break;
+            }
+            position = next.next();
+        }
+        Ok(position)
+    }
+
     /// Where the first record batch is that satisfies a condition which, once satisfied, holds for every later one. Which
     /// of them a reader sees first says little: it may see a write in part, by queries and by keys. All parts of one have
     /// the same time, so the whole write satisfies the condition, and whoever wrote it had seen what came before it.
@@ -81,7 +93,8 @@ impl Ledger {
     async fn first_where(&self, partition: &PartitionId, condition: impl Fn(&RecordBatch) -> bool) -> Result<Position> {
         let Some(head) = self.store.head(partition).await? else { return self.beginning(partition).await };
         if !condition(&head) {
-            return self.trust_head(&head).map(|()| head.next());
+            self.trust_head(&head)?;
+            return self.after_write(partition, head.next()).await;
         }
         let Some(first) = self.store.first_seen_from(partition, 1).await? else { return Ok(head.start()) };
         if condition(&first) {

@@ -122,6 +122,10 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Lane> {
         let earliest = self.earliest(stream, partition, now).await?.max(position);
+        if earliest.offset < position.offset {
+            // Its slot holds other records: the table was restored to before it was given out.
+            return Err(Error::InvalidCursor);
+        }
         Ok(Lane { start: earliest, lost_events: earliest.offset - position.offset, ..Lane::at(position) })
     }
 }

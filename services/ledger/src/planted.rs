@@ -54,6 +54,8 @@ pub enum Bug {
     CachesNeverExpire,
     /// A deleted name can be created again while services still know the old stream.
     NamesAreFreeAtOnce,
+    /// A commit is written whether or not another one was since it looked.
+    CommitsArePlain,
     /// A poll commits what it answers.
     PollsCommit,
     /// A page of three records passes over a fourth.
@@ -64,7 +66,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -88,6 +90,7 @@ impl Bug {
         Self::KeysWithoutIncarnation,
         Self::CachesNeverExpire,
         Self::NamesAreFreeAtOnce,
+        Self::CommitsArePlain,
         Self::PollsCommit,
         Self::PagesSkip,
         Self::EndedSubscriptionsLive,

@@ -124,7 +124,8 @@ impl Ledger {
             let built = !payload.progress.is_consistent();
             let targets = if built { vec![u64::MAX; lanes.len()] } else { Vec::new() };
             let positions = lanes.iter().map(|lane| lane.start).collect();
-            let progress = Progress { phase: Phase::Live { targets }, positions };
+            let phase = Phase::Live { targets, watermarks: payload.progress.watermarks() };
+            let progress = Progress { phase, positions };
             let earliest = self.seal(stream, payload.used_for.clone(), progress);
             let restart = self.restart_from(stream, payload.used_for.clone(), earliest);
             return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));

@@ -54,6 +54,8 @@ struct Head {
     next: Position,
     accepted_at: Timestamp,
     empty: bool,
+    /// The slot of the head, when it is a stub that stays.
+    stub: Option<u64>,
 }
 
 /// What is written, and what each write of it is, in the same order.
@@ -67,6 +69,7 @@ struct Plan {
 enum Kind {
     RecordBatch,
     UseMark,
+    Stub,
     Receipt,
 }
 
@@ -185,15 +188,16 @@ impl Ledger {
     async fn read_head(&self, lane: &Lane) -> Result<Head> {
         let records = lane.bodies.iter().map(|(_, count)| count).sum();
         if let Some(next) = planted::reserved(&lane.id, lane.bodies.len() as u64, records) {
-            return Ok(Head { next, accepted_at: Timestamp(0), empty: next == Position::START });
+            return Ok(Head { next, accepted_at: Timestamp(0), empty: next == Position::START, stub: None });
         }
         let Some(head) = self.store.head(&lane.id).await? else {
-            return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true });
+            return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true, stub: None });
         };
         if !is_planted(Bug::OffsetsBeginAgain) {
             self.trust_head(&head)?;
         }
-        Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false })
+        let stub = head.deletable_at.is_none().then_some(head.slot);
+        Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false, stub })
     }
 
     /// The writes that append the request after these heads.
@@ -223,11 +227,16 @@ impl Ledger {
                     batch_id,
                     traceparent: request.traceparent,
                     body: Some(body.clone()),
-                    deletable_at: Some(accepted_at.plus(stream.retention_ms() + limits::GRACE_MS)),
+                    deletable_at: Some(stream.deletable_at(accepted_at)),
                 };
                 next = batch.next();
                 writes.push(batch.put(&lane.id));
                 kinds.push(Kind::RecordBatch);
+            }
+            if let Some(stub) = head.stub {
+                // It must not outlive what comes after it, or it would be taken for the head again.
+                writes.push(Store::expire_stub(&lane.id, stub, stream.deletable_at(accepted_at)));
+                kinds.push(Kind::Stub);
             }
             if head.empty {
                 writes.push(Store::use_partition(&lane.id, stream.stream.definition.compaction));

@@ -1,7 +1,7 @@
 //! Seek: the only way to move a subscription back. It begins a new generation, so that commits of readers that do not
 //! know of it are refused.
 
-use crate::answers::{SeekTo, SubscriptionDescription};
+use crate::answers::{SeekTo, StartFrom, SubscriptionDescription};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
@@ -48,6 +48,20 @@ impl Ledger {
                 Outcome::Applied => return self.describe(&stream, item).await.map_err(Error::after_write),
                 // Someone wrote meanwhile, or an earlier attempt of ours did.
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
+            }
+        }
+    }
+
+    /// Whether a seek would let a subscription begin from compacted state, or go on in it.
+    ///
+    /// # Errors
+    /// Of a cursor: `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
+    pub async fn seeks_compacted_state(&self, name: &StreamName, to: &SeekTo) -> Result<bool> {
+        match to {
+            SeekTo::Start(start) => Ok(*start == StartFrom::Compacted),
+            SeekTo::Cursor(cursor) => {
+                let mut stream = self.stream(name).await?;
+                Ok(self.open_cursor(&mut stream, cursor).await?.progress.in_snapshot())
             }
         }
     }

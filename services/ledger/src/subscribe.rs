@@ -33,7 +33,7 @@ impl Ledger {
                 return Ok(Created { value: self.describe(&stream, existing).await?, new: false });
             }
             let new = self.new_subscription(&stream, name, start_from, ended_at).await?;
-            match self.store.put_subscription(stream.incarnation(), &new).await? {
+            match self.store.put_subscription(stream.incarnation(), &new, ended_at).await? {
                 Outcome::Applied => {
                     self.subscriptions.remove(&(stream.incarnation(), name.clone()));
                     return self.created(&stream, new).await;

@@ -45,11 +45,13 @@ impl Ledger {
     async fn sweep_stream(&self, stream: &StreamItem, failures: &mut Failures) {
         let mut stalled = false;
         for partition in stream.partitions() {
-            if stream.stream.definition.compaction
-                && failures.note("a partition was not compacted", self.compact_partition(&partition).await).is_none()
-            {
-                let guarded = failures.note("a deletion was not put off", self.guard_uncompacted(&partition).await);
-                stalled |= guarded.unwrap_or(stream.compactor_stalled);
+            if stream.stream.definition.compaction {
+                // Others wait; what is left over comes with the next sweep.
+                let until = self.clock.now().plus(limits::SWEEP_COMPACTION_MS);
+                let compacted = self.compact_until(&partition, until, &mut false).await;
+                failures.note("a partition was not compacted", compacted);
+                let guarded = self.guard_uncompacted(stream, &partition).await;
+                stalled |= failures.note("a deletion was not put off", guarded).unwrap_or(stream.compactor_stalled);
             }
             failures.note("a head was not kept", self.keep_head(stream, &partition).await);
         }
@@ -60,28 +62,36 @@ impl Ledger {
         }
     }
 
-    /// Puts off the deletion of what is not compacted once its age is half the grace; then publishing must pause too.
-    async fn guard_uncompacted(&self, partition: &PartitionId) -> Result<bool> {
+    /// Puts off the deletion of what is not compacted once the oldest of it has half the grace behind it; then publishing must
+    /// pause too. From the newest on and to when a new record batch would be deleted, so that never an older one stays longer
+    /// than a newer one: that would be taken for the head.
+    async fn guard_uncompacted(&self, stream: &StreamItem, partition: &PartitionId) -> Result<bool> {
         let watermark = self.store.partition(partition).await?.watermark;
         let now = self.clock.now();
         let is_old = |accepted_at: Timestamp| now.since(accepted_at) > limits::COMPACTOR_STALLED_MS;
         let query = Store::log_from(partition, watermark.slot);
-        let (mut start, mut stalled) = (None, false);
+        let (mut start, mut slots) = (None, Vec::new());
+        // Most are compacted to their tail.
+        let mut items = 1;
         loop {
-            let page = self.store.query(&query, 100, start).await?;
+            let page = self.store.query(&query, items, start).await?;
             for attributes in &page.items {
                 let batch = crate::store::RecordBatch::read(attributes)?;
-                if !is_old(batch.accepted_at) {
-                    return Ok(stalled);
+                if slots.is_empty() && !is_old(batch.accepted_at) {
+                    return Ok(false);
                 }
-                stalled = true;
-                self.store.put_off_deletion(partition, batch.slot, now.plus(2 * limits::GRACE_MS)).await?;
+                slots.push(batch.slot);
             }
+            items = 1_000;
             match page.next {
-                None => return Ok(stalled),
+                None => break,
                 next => start = next,
             }
         }
+        for slot in slots.iter().rev() {
+            self.store.put_off_deletion(partition, *slot, stream.deletable_at(now)).await?;
+        }
+        Ok(!slots.is_empty())
     }
 
     /// Reduces an expired head to a stub that stays: else a writer would begin again at slot 1.
@@ -93,17 +103,20 @@ impl Ledger {
         self.trust_head(&head)?;
         let now = self.clock.now();
         let item = self.store.partition(partition).await?;
-        if let Some(stub) = item.stub.filter(|stub| *stub < head.slot) {
-            // There is a newer head, so the stub may go, like all that expires after the grace: until then it tells whoever
-            // stands there that it lost something. It had no time to live so far.
-            self.store.expire_stub(partition, stub, now.plus(limits::GRACE_MS)).await?;
-            self.store.forget_stub(partition, stub).await?;
-        }
         let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
-        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now) {
-            // Noted first, so that no stub is ever left without a note.
+        let expired = stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now);
+        let reduced = head.body.is_some() && compacted && expired;
+        if reduced {
+            // Noted first, so that no head that is a stub is ever without a note.
             self.store.note_stub(partition, head.slot).await?;
             self.store.reduce_to_stub(partition, &head).await?;
+        }
+        if let Some(stub) = item.stub.filter(|stub| *stub < head.slot && (reduced || !expired)) {
+            // There is a newer head that outlives it, so the stub may go, like all that expires after the grace: until then
+            // it tells whoever stands there that it lost something. If it became one while its successor was written, it
+            // has no time to live yet.
+            self.store.settle_one(Store::expire_stub(partition, stub, now.plus(limits::GRACE_MS))).await?;
+            self.store.forget_stub(partition, stub).await?;
         }
         Ok(())
     }

@@ -198,7 +198,7 @@ mod tests {
         let position = crate::model::Position { slot: u64::MAX, offset: u64::MAX };
         let count = usize::from(limits::PARTITIONS);
         let progress = Progress {
-            phase: crate::model::Phase::Live { targets: vec![u64::MAX; count] },
+            phase: crate::model::Phase::Live { targets: vec![u64::MAX; count], watermarks: vec![u64::MAX; count] },
             positions: vec![position; count],
         };
         let used_for = CursorUse::Subscription { name: "n".repeat(limits::NAME_CHARACTERS), generation: u64::MAX };

@@ -1,5 +1,7 @@
 //! Where a reader is: positions, the phases of a bootstrap, and how two commits are joined.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::partitioner::KeyHash;
@@ -45,6 +47,9 @@ pub enum Phase {
         /// After a bootstrap, per partition the tail that must be passed before what was built is the state of one
         /// moment; empty once it is, and when there was no bootstrap.
         targets: Vec<u64>,
+        /// After a bootstrap, per partition the offset of its watermark; empty when there was none. It tells the progress
+        /// of one bootstrap from that of another.
+        watermarks: Vec<u64>,
     },
 }
 
@@ -58,7 +63,16 @@ impl Progress {
     /// Reading the log from these positions.
     #[must_use]
     pub fn live(positions: Vec<Position>) -> Self {
-        Self { phase: Phase::Live { targets: Vec::new() }, positions }
+        Self { phase: Phase::Live { targets: Vec::new(), watermarks: Vec::new() }, positions }
+    }
+
+    /// Per partition the offset of the watermark that the bootstrap began with; empty without one.
+    #[must_use]
+    pub fn watermarks(&self) -> Vec<u64> {
+        match &self.phase {
+            Phase::Snapshot { .. } => self.positions.iter().map(|position| position.offset).collect(),
+            Phase::Live { watermarks, .. } => watermarks.clone(),
+        }
     }
 
     /// Whether compacted state is being read.
@@ -71,13 +85,13 @@ impl Progress {
     /// everything that the snapshot may have seen the effect of.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        matches!(&self.phase, Phase::Live { targets } if targets.is_empty())
+        matches!(&self.phase, Phase::Live { targets, .. } if targets.is_empty())
     }
 
     /// Forgets the targets that were reached: a reached one is 0, and there is none when all are.
     #[must_use]
     pub fn settled(mut self) -> Self {
-        if let Phase::Live { targets } = &mut self.phase {
+        if let Phase::Live { targets, .. } = &mut self.phase {
             for (target, position) in targets.iter_mut().zip(&self.positions) {
                 *target = if position.offset >= *target { 0 } else { *target };
             }
@@ -98,26 +112,35 @@ impl Progress {
             Phase::Snapshot { partition, targets, .. } => {
                 positions && *partition < partition_count && targets.len() == usize::from(*partition)
             }
-            Phase::Live { targets } => positions && (targets.is_empty() || targets.len() == count),
+            Phase::Live { targets, watermarks } => {
+                let none_or_all = |of: &Vec<u64>| of.is_empty() || of.len() == count;
+                positions && none_or_all(targets) && none_or_all(watermarks)
+            }
         }
     }
 
     /// The farther of two: what both readers have together passed. Commutative, associative and idempotent, so commits
     /// can arrive in any order and more than once.
     ///
-    /// Reading the log is farther than any snapshot. Of two snapshots the one with the later watermarks is farther,
-    /// then the one that read more; their progress is never mixed, because what one skipped the other may have shown.
+    /// Of two bootstraps the one with the later watermarks is farther, as a whole: their progress is never mixed, because
+    /// what one passed, the other may have neither shown nor read yet. Within one, reading the log is farther than any
+    /// snapshot, then the snapshot that read more.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
+        match self.watermarks().cmp(&other.watermarks()) {
+            Ordering::Greater => return self.clone(),
+            Ordering::Less => return other.clone(),
+            Ordering::Equal => {}
+        }
         match (&self.phase, &other.phase) {
-            (Phase::Live { targets: own }, Phase::Live { targets: theirs }) => {
+            (Phase::Live { targets: own, watermarks }, Phase::Live { targets: theirs, .. }) => {
                 let positions = self.positions.iter().zip(&other.positions).map(|(a, b)| *a.max(b)).collect();
                 let targets = match (own.is_empty(), theirs.is_empty()) {
                     (true, _) => theirs.clone(),
                     (_, true) => own.clone(),
                     _ => own.iter().zip(theirs).map(|(a, b)| *a.max(b)).collect(),
                 };
-                Self { phase: Phase::Live { targets }, positions }.settled()
+                Self { phase: Phase::Live { targets, watermarks: watermarks.clone() }, positions }.settled()
             }
             (Phase::Live { .. }, Phase::Snapshot { .. }) => self.clone(),
             (Phase::Snapshot { .. }, Phase::Live { .. }) => other.clone(),
@@ -148,7 +171,8 @@ pub(crate) fn arbitrary_progress(
     let position = (1..4u64, 0..4u64).prop_map(|(slot, offset)| Position { slot, offset: slot * 10 + offset });
     partitions.prop_flat_map(move |count| {
         let positions = prop::collection::vec(position.clone(), count);
-        let targets = prop_oneof![Just(Vec::new()), prop::collection::vec(0..40u64, count)];
+        let numbers = || prop_oneof![Just(Vec::new()), prop::collection::vec(0..40u64, count)];
+        let watermarks = prop_oneof![Just(Vec::new()), prop::collection::vec(0..2u64, count)];
         let snapshot =
             (0..count, prop::option::of(prop::array::uniform16(0..3u8))).prop_flat_map(|(partition, after)| {
                 prop::collection::vec(0..40u64, partition).prop_map(move |targets| Phase::Snapshot {
@@ -157,7 +181,8 @@ pub(crate) fn arbitrary_progress(
                     targets,
                 })
             });
-        let phase = prop_oneof![targets.prop_map(|targets| Phase::Live { targets }), snapshot];
+        let live = (numbers(), watermarks).prop_map(|(targets, watermarks)| Phase::Live { targets, watermarks });
+        let phase = prop_oneof![live, snapshot];
         prop_oneof![
             1 => Just(Progress::bootstrap()),
             9 => (phase, positions).prop_map(|(phase, positions)| Progress { phase, positions }.settled()),
@@ -188,7 +213,8 @@ mod tests {
         #[test]
         fn positions_never_go_back(one in arbitrary_progress(2..=2), other in arbitrary_progress(2..=2)) {
             let joined = one.join(&other);
-            if !one.in_snapshot() {
+            prop_assert!(joined.watermarks() >= one.watermarks());
+            if !one.in_snapshot() && joined.watermarks() == one.watermarks() {
                 prop_assert!(!joined.in_snapshot());
                 prop_assert!(joined.positions.iter().zip(&one.positions).all(|(new, old)| new >= old));
             }

@@ -160,13 +160,11 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a stub that is not needed any more be deleted from this time on.
-    pub(crate) async fn expire_stub(&self, partition: &PartitionId, slot: u64, at: Timestamp) -> Result<()> {
-        let write = Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :at")
+    /// Lets a stub that is not needed any more be deleted from this time on; refused when it is gone.
+    pub(crate) fn expire_stub(partition: &PartitionId, slot: u64, at: Timestamp) -> Write {
+        Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :at")
             .when("attribute_exists(PK) AND attribute_not_exists(body)")
-            .value(":at", at.seconds());
-        self.settle_one(write).await?;
-        Ok(())
+            .value(":at", at.seconds())
     }
 
     /// Keeps a record batch until this time at least; never shortens its life.

@@ -55,6 +55,11 @@ impl StreamItem {
         now.since(accepted_at) >= self.retention_ms() && !is_planted(Bug::ExpiredIsReadable)
     }
 
+    /// When time to live may delete a record batch that is accepted at this time.
+    pub(crate) fn deletable_at(&self, accepted_at: Timestamp) -> Timestamp {
+        accepted_at.plus(self.retention_ms() + limits::GRACE_MS)
+    }
+
     fn item(&self) -> Item {
         let StreamDefinition { name, partition_count, retention_hours, compaction } = &self.stream.definition;
         Item::new(Key::Stream(name))

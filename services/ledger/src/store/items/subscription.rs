@@ -134,12 +134,20 @@ impl Store {
         Query { partition_key: schema::stream(incarnation), range, descending: false }
     }
 
-    /// Creates a subscription; refused when one of its name exists, or ended later than this one was to begin.
-    pub(crate) async fn put_subscription(&self, incarnation: Incarnation, new: &SubscriptionItem) -> Result<Outcome> {
-        let write = Write::put(new.item(incarnation))
-            .when("attribute_not_exists(PK) OR deleted_at < :created")
-            .value(":created", new.created_at);
-        self.settle_one(write).await
+    /// Creates a subscription, after the one of its name that ended at this time if there was one; refused when another
+    /// exists, or existed since.
+    pub(crate) async fn put_subscription(
+        &self,
+        incarnation: Incarnation,
+        new: &SubscriptionItem,
+        ended_at: Option<Timestamp>,
+    ) -> Result<Outcome> {
+        let write = Write::put(new.item(incarnation));
+        self.settle_one(match ended_at {
+            None => write.when("attribute_not_exists(PK)"),
+            Some(at) => write.when("attribute_not_exists(PK) OR deleted_at = :ended").value(":ended", at),
+        })
+        .await
     }
 
     /// Writes progress, generation and commits; refused when they changed since `version` was read.
@@ -155,6 +163,8 @@ impl Store {
         )
         .when(if is_planted(Bug::EndedSubscriptionsLive) {
             "version = :old AND created_at = :created"
+        } else if is_planted(Bug::CommitsArePlain) {
+            "version <> :old OR created_at = :created"
         } else {
             "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
         })
