@@ -168,9 +168,13 @@ impl Client {
         if method == "GET" {
             let touched = reply.facts.get();
             // The minute of a poll, the hour of a key, and what is leased of its quotas.
-            let notes = ["STREAM#", "KEY#", "LIMIT#"];
-            let noted = |(operation, key): &(String, String)| {
-                operation == "UpdateItem" && notes.iter().any(|prefix| key.starts_with(prefix))
+            let noted = |(operation, key, update): &(String, String, String)| {
+                operation == "UpdateItem"
+                    && match key.split('#').next() {
+                        Some("STREAM") => update == "SET last_poll_at = :minute",
+                        Some(of) => matches!(of, "KEY" | "LIMIT"),
+                        None => false,
+                    }
             };
             if !touched.writes.iter().all(noted) {
                 world.anomaly(format!("12 a read changed something: {path} wrote {:?}", touched.writes));

@@ -71,7 +71,8 @@ impl ProcessFate {
         facts.change(|touched| {
             touched.calls += 1;
             if is_write(call) {
-                touched.writes.push((call.operation.clone(), call.partition_keys.first().cloned().unwrap_or_default()));
+                let key = call.partition_keys.first().cloned().unwrap_or_default();
+                touched.writes.push((call.operation.clone(), key, call.update.clone()));
             }
             for key in &call.partition_keys {
                 if is_write(call) {
@@ -82,11 +83,15 @@ impl ProcessFate {
             }
         });
         let (killed, frozen) = (plan.kill.filter(|(at, _)| at == calls), plan.freeze.filter(|(at, _)| at == calls));
-        running.freeze_ms = frozen.map(|(_, pause)| pause);
-        running.dead = killed.is_some();
+        // Calls that are made at once are noted one after the other, before anybody looks.
+        running.freeze_ms = frozen.map(|(_, pause)| pause).or(running.freeze_ms);
+        running.dead |= killed.is_some();
         killed.map(|(_, after)| after)
     }
 }
+
+/// What reaches the store after so long has no caller any more.
+const LATE_MS: u64 = 850;
 
 /// Which life of a stream a partition key belongs to.
 pub(crate) fn life(key: &str, prefix: &str) -> Option<Incarnation> {
@@ -165,7 +170,8 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
             course.page = Page::Empty;
         }
     }
-    if course.decision == Decision::Proceed {
+    let is_late = course.reaches_ms >= LATE_MS;
+    if course.decision == Decision::Proceed && !is_late {
         let failures = [
             ("throttle", faults.throttle, Failure::Throttled),
             ("error before", faults.error_before, Failure::ServerError),
@@ -199,6 +205,6 @@ fn draw_for_write(
         course.decision = Decision::After(Failure::Timeout);
     } else if fired("zombie", faults.zombie) {
         // A state is kept from going back by what it remembers of deleted keys; what tries that must come after them.
-        course.reaches_ms = dice.between(850..=if is_of_state(call) { 30_000 } else { 5_000 });
+        course.reaches_ms = dice.between(LATE_MS..=if is_of_state(call) { 30_000 } else { 5_000 });
     }
 }

@@ -21,8 +21,8 @@ pub(crate) struct Touched {
     pub(crate) logs_written: BTreeSet<Incarnation>,
     /// The lives whose compacted state it read.
     pub(crate) states_read: BTreeSet<Incarnation>,
-    /// Each write that it tried: operation and first partition key.
-    pub(crate) writes: Vec<(String, String)>,
+    /// Each write that it tried: operation, first partition key, and what an update does.
+    pub(crate) writes: Vec<(String, String, String)>,
     /// How many calls it made.
     pub(crate) calls: u64,
     /// Whether a write of it took effect and its answer was lost.

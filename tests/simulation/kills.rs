@@ -9,7 +9,7 @@ use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{seek, subscribe};
 use crate::actors::{compactor, life, time};
 use crate::checker;
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::fate::Plan;
 use crate::process::Service;
 use crate::swarm::Swarm;
@@ -106,7 +106,9 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         if let Some(life) = time::note_truth(&world).await {
             world.0.history().complete.insert(life);
             crate::actors::reader::describe(&client).await;
-            checker::state::look_at_everything(&client).await;
+            if !checker::state::look_at_everything(&client).await {
+                world.0.anomaly("22 compacted state cannot be looked at");
+            }
         }
         (killed, checker::check(&world))
     })
@@ -149,22 +151,60 @@ async fn prepare(client: &Client) {
 /// the status; what is no request has that of one.
 async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let world = &client.world;
-    let doom = || {
-        if let Some(plan) = plan {
-            world.0.set_next_plan(plan);
+    if handler.starts_with("publish") {
+        return ask_to_publish(handler, world, plan).await.status();
+    }
+    let stream = format!("/streams/{STREAM}");
+    let billing = format!("{stream}/subscriptions/billing");
+    let (mut cursor, mut log) = (Value::Null, String::new());
+    match handler {
+        "commit" => cursor = client.get(&format!("{billing}/poll")).await.body()["cursor"].clone(),
+        "look up" => assert!(compactor::keep(world).await, "nothing fails yet"),
+        "ring" => log = time::note_truth(world).await.map(|life| format!("LOG#{life}#1")).unwrap_or_default(),
+        "collect" if plan.is_some() => {
+            life::delete_once(client).await;
+            world.sleep(limits::NAME_REUSE_MS + 1_000).await;
         }
-    };
-    let mut publisher = Publisher::new(world, 1);
-    let subscription = format!("/streams/{STREAM}/subscriptions/billing");
+        _ => {}
+    }
+    doom(world, plan);
     let reply = match handler {
+        "poll" => client.get(&format!("{billing}/poll")).await,
+        "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,
+        "commit" => client.post(Service::Poll, &format!("{billing}/commit"), &[], json!({ "cursor": cursor })).await,
+        "read" => client.get(&format!("{stream}/events?from=earliest")).await,
+        "look up" => client.get(&format!("{stream}/compacted/key-1")).await,
+        "subscribe" => subscribe(client, "shipping", json!("earliest")).await,
+        "seek" => seek(client, "billing", json!("latest")).await,
+        "unsubscribe" => unsubscribe(client, "billing").await,
+        "create" => life::create(client, 3).await,
+        "delete" => life::delete_once(client).await,
+        "compact" => client.admin("POST", &format!("{stream}/compact"), None::<Value>).await,
+        "ring" => return status(compactor::compact(world, &log).await.is_some_and(|outcome| outcome.is_ok())),
+        _ => return status(compactor::keep(world).await),
+    };
+    reply.status()
+}
+
+/// The plan befalls the invocation that comes next.
+fn doom(world: &World, plan: Option<Plan>) {
+    if let Some(plan) = plan {
+        world.0.set_next_plan(plan);
+    }
+}
+
+/// The same for what publishes.
+async fn ask_to_publish(handler: &str, world: &World, plan: Option<Plan>) -> Reply {
+    let mut publisher = Publisher::new(world, 1);
+    match handler {
         "publish" | "publish first" => {
             let request = publisher.request(&["key-0"], None);
-            doom();
+            doom(world, plan);
             publisher.attempt(&request).await
         }
         "publish a tombstone" => {
             let request = publisher.tombstone("key-0");
-            doom();
+            doom(world, plan);
             publisher.attempt(&request).await
         }
         "publish at a tail" => {
@@ -173,79 +213,19 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
             let told = publisher.attempt(&told).await;
             let tail = told.body()["events"][0]["offset"].as_u64().expect("a receipt") + 1;
             let request = publisher.expecting("key-1", tail);
-            doom();
+            doom(world, plan);
             publisher.attempt(&request).await
         }
         "publish once" | "publish to three" => {
             let keys = if handler == "publish once" { &["key-0"][..] } else { &["key-0", "key-1", "key-2", "key-3"] };
-            let request = publisher.request(keys, Some(&format!("{}", plan.is_some())));
-            doom();
+            let request = publisher.request(keys, Some(&plan.is_some().to_string()));
+            doom(world, plan);
             publisher.attempt(&request).await;
             // The same client asks again: it does not know.
             publisher.attempt(&request).await
         }
-        "poll" => {
-            doom();
-            client.get(&format!("{subscription}/poll")).await
-        }
-        "bootstrap" => {
-            doom();
-            client.get(&format!("/streams/{STREAM}/subscriptions/state/poll")).await
-        }
-        "commit" => {
-            let page = client.get(&format!("{subscription}/poll")).await;
-            let body = json!({ "cursor": page.body()["cursor"] });
-            doom();
-            client.post(Service::Poll, &format!("{subscription}/commit"), &[], body).await
-        }
-        "read" => {
-            doom();
-            client.get(&format!("/streams/{STREAM}/events?from=earliest")).await
-        }
-        "look up" => {
-            compactor::keep(world).await;
-            doom();
-            client.get(&format!("/streams/{STREAM}/compacted/key-1")).await
-        }
-        "subscribe" => {
-            doom();
-            subscribe(client, "shipping", json!("earliest")).await
-        }
-        "seek" => {
-            doom();
-            seek(client, "billing", json!("latest")).await
-        }
-        "unsubscribe" => {
-            doom();
-            unsubscribe(client, "billing").await
-        }
-        "create" => {
-            doom();
-            life::create(client, 3).await
-        }
-        "delete" => {
-            doom();
-            life::delete_once(client).await
-        }
-        "compact" => {
-            doom();
-            client.admin("POST", &format!("/streams/{STREAM}/compact"), None::<Value>).await
-        }
-        "ring" => {
-            let Some(life) = time::note_truth(world).await else { return 404 };
-            doom();
-            return status(compactor::compact(world, &format!("LOG#{life}#1")).await.is_some_and(|it| it.is_ok()));
-        }
-        _ => {
-            if handler == "collect" && plan.is_some() {
-                life::delete_once(client).await;
-                world.sleep(limits::NAME_REUSE_MS + 1_000).await;
-            }
-            doom();
-            return status(compactor::keep(world).await);
-        }
-    };
-    reply.status()
+        other => unreachable!("nothing publishes as {other}"),
+    }
 }
 
 /// What a success would have, and a failure.

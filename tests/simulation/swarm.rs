@@ -117,7 +117,9 @@ impl Swarm {
             55..=69 => vec![Leap::Retention],
             70..=79 => vec![Leap::Grace],
             80..=86 => vec![Leap::Stall],
-            87..=90 => vec![Leap::Neglect],
+            87..=89 => vec![Leap::Neglect],
+            // What was kept once is neglected later.
+            90 | 91 => vec![Leap::Grace, Leap::Neglect],
             _ => vec![Leap::Retention, Leap::Caches, Leap::Grace],
         };
         Self {

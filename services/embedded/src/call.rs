@@ -17,6 +17,8 @@ pub struct CallInfo {
     pub transaction_items: usize,
     /// Whether it asks for a strongly consistent read.
     pub consistent_read: bool,
+    /// What an update of one item does to it; empty for any other operation.
+    pub update: String,
 }
 
 /// A call that was answered.
@@ -46,6 +48,7 @@ impl CallInfo {
             partition_keys,
             transaction_items: request["TransactItems"].as_array().map_or(0, Vec::len),
             consistent_read: request["ConsistentRead"].as_bool().unwrap_or_default(),
+            update: request["UpdateExpression"].as_str().unwrap_or_default().to_owned(),
         }
     }
 

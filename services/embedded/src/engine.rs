@@ -213,7 +213,7 @@ impl Engine {
                 lock(&self.inside.unseen).hide_from(operation, answer)
             }
         };
-        if course.unseen_items > 0 && answer.status == 200 {
+        if call.transaction_items > 0 && answer.status == 200 {
             lock(&self.inside.unseen).hide(&request, course.unseen_items);
         }
         if let Some(fate) = &watched.fate {

@@ -51,9 +51,10 @@ pub(crate) struct Unseen {
 }
 
 impl Unseen {
-    /// Hides what some actions of a transaction put, chosen by a bit each.
+    /// Hides what some actions of a transaction put, chosen by a bit each; the rest is seen.
     pub(crate) fn hide(&mut self, request: &Value, chosen: u128) {
         self.hidden.extend(put_by(request, chosen).filter(|key| !self.seen.contains(key)));
+        self.seen.extend(put_by(request, !chosen).filter(|key| !self.hidden.contains(key)));
     }
 
     /// Shows all that a transaction put.

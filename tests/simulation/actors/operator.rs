@@ -139,7 +139,9 @@ async fn newest_batch(world: &World) -> Option<Item> {
     let items = scan(world).await;
     let text = |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     let log = |item: &Item| text(item, "PK").is_some_and(|key| key.starts_with("LOG#")) && item.contains_key("body");
-    items.into_iter().filter(log).max_by_key(|item| (text(item, "PK"), text(item, "SK")))
+    // Of the life that is used.
+    let accepted_at = |item: &Item| item["accepted_at"].as_n().ok().and_then(|number| number.parse::<u64>().ok());
+    items.into_iter().filter(log).max_by_key(|item| (accepted_at(item), text(item, "SK")))
 }
 
 /// Every item of the table, in the order of their keys.

@@ -22,7 +22,7 @@ pub(crate) async fn pass(world: World) {
         match leap {
             Leap::Caches => over(&world, 31_000 + world.0.dice.between(0..=40_000)).await,
             Leap::Retention => {
-                over(&world, RETENTION_HOURS * HOUR_MS - world.0.dice.between(0..=20_000)).await;
+                over(&world, RETENTION_HOURS * HOUR_MS - world.0.dice.between(15_000..=70_000)).await;
                 sweep(&world).await;
                 world.pause(1_000..=30_000).await;
                 over(&world, 60_000).await;

@@ -12,9 +12,11 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     one_position_per_event(known, anomalies);
     nothing_acknowledged_is_lost(known, anomalies);
     nothing_refused_appears(known, anomalies);
+    replays_were_written(known, anomalies);
     for life in &known.history.complete {
         if let Some(partitions) = known.complete_truth(*life) {
             no_torn_request(known, *life, partitions, anomalies);
+            what_was_seen_stays(known, *life, partitions, anomalies);
             keys_stay(*life, partitions, anomalies);
             for (partition, log) in partitions.iter().enumerate() {
                 order(known, partition, log, anomalies);
@@ -57,14 +59,14 @@ fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
 
 fn one_position_per_event(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for (life, places) in &known.places {
-        let mut found = BTreeMap::<u64, (u16, u64)>::new();
+        let mut found = BTreeMap::<u64, BTreeSet<(u16, u64)>>::new();
         for (place, seen) in places {
             for one in seen {
-                let before = *found.entry(one.id).or_insert(*place);
-                if before != *place && !known.may_lie_twice(one.id) {
-                    anomalies.push(format!("2 event {} lies at {before:?} and {place:?} of {life}", one.id));
-                }
+                found.entry(one.id).or_default().insert(*place);
             }
+        }
+        for (id, places) in found.into_iter().filter(|(id, places)| places.len() > known.most_places(*id).max(1)) {
+            anomalies.push(format!("2 event {id} lies at {places:?} of {life}"));
         }
     }
 }
@@ -97,6 +99,39 @@ fn nothing_refused_appears(known: &Known<'_>, anomalies: &mut Vec<String>) {
             if tried && outcomes.all(|outcome| matches!(outcome, Outcome::Nothing(_))) {
                 anomalies.push(format!("4 event {} was refused without effect and lies in {life}", seen.id));
             }
+        }
+    }
+}
+
+/// A replay says that an earlier request wrote it: not all of those can have been refused without effect.
+fn replays_were_written(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for (index, replay) in known.history.publishes.iter().enumerate() {
+        if !matches!(replay.outcome, Outcome::Done((_, true))) {
+            continue;
+        }
+        let others = known.history.publishes.iter().enumerate().filter(|(other, _)| *other != index);
+        let mut earlier = others.map(|(_, other)| other).filter(|other| {
+            other.span.begun < replay.span.ended
+                && other.idempotency_key == replay.idempotency_key
+                && other.events == replay.events
+        });
+        if earlier.all(|other| matches!(other.outcome, Outcome::Nothing(_))) {
+            let key = replay.idempotency_key.as_deref().unwrap_or_default();
+            anomalies.push(format!("4 everything with the key {key} was refused without effect, and was replayed"));
+        }
+    }
+}
+
+/// Whatever anybody saw is in the log at its end.
+fn what_was_seen_stays(
+    known: &Known<'_>,
+    life: Incarnation,
+    partitions: &[BTreeMap<u64, Seen>],
+    anomalies: &mut Vec<String>,
+) {
+    for (partition, offset) in known.places.get(&life).into_iter().flat_map(BTreeMap::keys) {
+        if partitions.get(usize::from(*partition)).is_none_or(|log| !log.contains_key(offset)) {
+            anomalies.push(format!("3 {partition}-{offset} of {life} was seen and is gone"));
         }
     }
 }

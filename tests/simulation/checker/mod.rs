@@ -27,7 +27,8 @@ use crate::world::World;
 const TOLERANCE_MS: u64 = 10_000;
 /// A key is surely remembered for so long.
 const REMEMBERED_MS: u64 = 23 * HOUR_MS;
-/// A publish gives up after eight seconds, and what it sent to the store is on its way for five more at most.
+/// A request is over after 29 seconds, by a clock that may be two off, and what it sent to the store is on its way for five
+/// more at most.
 const LATEST_EFFECT_MS: u64 = 40_000;
 
 /// What the history tells, sorted.
@@ -72,13 +73,20 @@ impl<'a> Known<'a> {
         if lives.len() == 1 { lives.first().copied() } else { None }
     }
 
-    /// Whether an event may lie in the log twice: it was tried again so late that its Idempotency-Key was forgotten, or
-    /// under another one.
-    fn may_lie_twice(&self, id: u64) -> bool {
+    /// In how many places of a life an event may lie: one for each Idempotency-Key that it was tried under, and any number
+    /// when it was tried again so late that its key was forgotten.
+    fn most_places(&self, id: u64) -> usize {
         let attempts = || self.attempts.get(&id).into_iter().flatten();
         let first = attempts().map(|one| one.span.begun).min().unwrap_or_default();
-        let keys: BTreeSet<_> = attempts().map(|one| &one.idempotency_key).collect();
-        keys.len() > 1 || attempts().any(|one| one.span.ended > first + REMEMBERED_MS)
+        if attempts().any(|one| one.span.ended > first + REMEMBERED_MS) {
+            return usize::MAX;
+        }
+        attempts().map(|one| &one.idempotency_key).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Whether an event may lie in a life in more than one place.
+    fn may_lie_twice(&self, id: u64) -> bool {
+        self.most_places(id) > 1
     }
 
     /// The truth of a life, if it was read to the end.

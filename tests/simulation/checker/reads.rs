@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use ledger::model::{Incarnation, Phase, Position};
 
+use super::subscriptions::{bounds, generation};
 use super::{Known, TOLERANCE_MS};
-use crate::history::{Placed, Read, Seen, Span};
+use crate::history::{Expired, Placed, Read, Seen, Span};
 use crate::swarm::{HOUR_MS, RETENTION_HOURS};
 
 const RETENTION_MS: u64 = RETENTION_HOURS * HOUR_MS;
@@ -153,7 +154,10 @@ fn is_the_tail(known: &Known<'_>, life: Incarnation, span: Span, log: &BTreeMap<
 /// Who was told that it lost events lost exactly those, and to nothing but their retention.
 fn lost_means_expired(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for expired in &known.history.expired {
-        let Some(from) = &expired.from else { continue };
+        let Some(from) = &expired.from else {
+            lost_of_committed(known, expired, anomalies);
+            continue;
+        };
         let (was, is) = (&from.progress.positions, &expired.earliest.progress.positions);
         let lost: u64 = was.iter().zip(is).map(|(was, is)| is.offset.saturating_sub(was.offset)).sum();
         if lost != expired.lost_events {
@@ -167,6 +171,18 @@ fn lost_means_expired(known: &Known<'_>, anomalies: &mut Vec<String>) {
                 anomalies.push(format!("15 {what} expired before their retention"));
             }
         }
+    }
+}
+
+/// The same for who polled from what was committed: between what surely was and what at most can have been.
+fn lost_of_committed(known: &Known<'_>, expired: &Expired, anomalies: &mut Vec<String>) {
+    let bounds = generation(&expired.earliest).and_then(|which| bounds(known, expired.span, which));
+    let Some((least, most)) = bounds else { return };
+    let is: Vec<u64> = expired.earliest.progress.positions.iter().map(|position| position.offset).collect();
+    let beyond = |was: &[u64]| was.iter().zip(&is).map(|(was, is)| is.saturating_sub(*was)).sum::<u64>();
+    if !(beyond(&most)..=beyond(&least)).contains(&expired.lost_events) {
+        let told = expired.lost_events;
+        anomalies.push(format!("15 {} to {} events were lost, and {told} were told", beyond(&most), beyond(&least)));
     }
 }
 

@@ -10,18 +10,18 @@ use crate::client::{Client, seen};
 use crate::history::{Lookup, Read, Seen, Span};
 use crate::world::STREAM;
 
-/// Reads all of compacted state, as lookups, and how far the stream goes.
-pub(crate) async fn look_at_everything(client: &Client) {
+/// Reads all of compacted state, as lookups; whether that can be done.
+pub(crate) async fn look_at_everything(client: &Client) -> bool {
     let world = &client.world.0;
     if !world.swarm.compaction {
-        return;
+        return true;
     }
     let begun = world.now();
     let (mut found, mut cursor) = (BTreeMap::new(), String::new());
     loop {
         let reply = client.get(&format!("/streams/{STREAM}/compacted?limit=3{cursor}")).await;
         if !reply.is_ok() {
-            return;
+            return false;
         }
         for record in reply.body()["records"].as_array().into_iter().flatten().map(seen) {
             found.insert(record.key.clone().expect("a key"), (record, reply.facts.clone()));
@@ -30,7 +30,7 @@ pub(crate) async fn look_at_everything(client: &Client) {
             let span = Span { begun, ended: world.now() };
             let lookup = |(key, (record, facts))| Lookup { span, key, found: Some(record), facts };
             world.history().lookups.extend(found.into_iter().map(lookup));
-            return;
+            return true;
         };
         cursor = format!("&cursor={next}");
     }
@@ -81,7 +81,8 @@ fn watermarks(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let later = known.history.described[index + 1..].iter();
         for other in later.filter(|other| other.incarnation == one.incarnation && one.span.ended < other.span.begun) {
             for (before, after) in one.partitions.iter().zip(&other.partitions) {
-                if before.iter().zip(after).any(|(before, after)| before > after) {
+                // The head is where the clock of whoever describes says.
+                if before.iter().zip(after).skip(1).any(|(before, after)| before > after) {
                     anomalies.push(format!("19 {} went back from {before:?} to {after:?}", one.incarnation));
                 }
             }
@@ -108,10 +109,14 @@ fn lookups(known: &Known<'_>, anomalies: &mut Vec<String>) {
         }
         let earlier = known.history.lookups[..index].iter();
         for before in earlier.filter(|before| before.key == lookup.key && only_life(before) == Some(life)) {
-            let back = before.found.as_ref().zip(lookup.found.as_ref());
-            if before.span.ended < lookup.span.begun && back.is_some_and(|(before, now)| before.offset > now.offset) {
+            let Some(seen) = before.found.as_ref().filter(|_| before.span.ended < lookup.span.begun) else { continue };
+            if lookup.found.as_ref().is_some_and(|now| seen.offset > now.offset) {
                 anomalies.push(format!("18 {} went back in compacted state", lookup.key));
             }
+            // What is not there any more was deleted since.
+            let mut below = vec![0; truth.len()];
+            below[usize::from(seen.partition)] = seen.offset + 1;
+            honest(truth, lookup, &below, anomalies);
         }
     }
 }

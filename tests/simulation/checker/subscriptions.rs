@@ -11,7 +11,7 @@ use super::{Known, LATEST_EFFECT_MS};
 use crate::history::{Outcome, Placed, Span, Unsubscribe};
 
 /// A generation of a subscription in a life of the stream.
-type Generation<'a> = (Incarnation, &'a str, u64);
+pub(super) type Generation<'a> = (Incarnation, &'a str, u64);
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     ratchet(known, anomalies);
@@ -20,7 +20,7 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     at_least_once(known, anomalies);
 }
 
-fn generation(payload: &Payload) -> Option<Generation<'_>> {
+pub(super) fn generation(payload: &Payload) -> Option<Generation<'_>> {
     match &payload.used_for {
         CursorUse::Subscription { name, generation } => Some((payload.incarnation(), name, *generation)),
         _ => None,
@@ -59,7 +59,7 @@ fn ratchet(known: &Known<'_>, anomalies: &mut Vec<String>) {
 
 /// What was surely committed before a poll of this span, and what at most can have been; `None` where the generation's beginning is
 /// not known or lies in compacted state.
-fn bounds(known: &Known<'_>, poll: Span, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
+pub(super) fn bounds(known: &Known<'_>, poll: Span, which: Generation<'_>) -> Option<(Vec<u64>, Vec<u64>)> {
     // A seek that was found done tells where its generation is by then, which says nothing of what was read before.
     let placed = known.history.placed.iter().filter(|placed| placed.span.ended <= poll.begun);
     let mut least =
@@ -113,7 +113,8 @@ fn ends_are_asked_for(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let asked = |end: &Unsubscribe| {
             // Whose outcome is unknown may still come, for as long as a request may take.
             let late = if matches!(end.outcome, Outcome::Unknown) { LATEST_EFFECT_MS } else { 0 };
-            end.name == *name && end.span.ended + late > last.span.begun && end.span.begun < span.ended
+            let may_be = !matches!(end.outcome, Outcome::Nothing(_));
+            may_be && end.name == *name && end.span.ended + late > last.span.begun && end.span.begun < span.ended
         };
         if !history.unsubscribes.iter().any(asked) {
             anomalies.push(format!("17 subscription {name} vanished"));
@@ -172,7 +173,7 @@ fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
                 let from = match &expired.from {
                     Some(from) => offsets(from)?,
                     // From what was committed: no farther than the farthest commit.
-                    None => bounds(known, expired.span, which?)?.1,
+                    None => bounds(known, expired.span, which?).map_or_else(|| begin.clone(), |(_, most)| most),
                 };
                 Some((from[partition], expired.earliest.progress.positions[partition].offset))
             }));
