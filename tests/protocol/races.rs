@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::StreamName;
-use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, Settings, StartFrom};
+use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
 
 use crate::world::{
     HOUR_MS, START, Torn, World, definition, delete_newest, keys, once, page, publish, request, subscription,
@@ -136,6 +136,10 @@ async fn who_starts_at_the_end_does_not_begin_in_the_middle_of_a_request() {
         for start in [StartFrom::Latest, StartFrom::Timestamp(START.plus(HOUR_MS))] {
             started.push(world.ledger.read_events(&stream, ReadFrom::Start(start), page()).await.expect("a page"));
         }
+        // It lies beyond the tail that queries see, and is no mistake of anybody's.
+        let name = subscription("reader");
+        world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+        world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await.expect("a seek");
         started
     };
     let (published, started) = tokio::join!(publishing, starting);

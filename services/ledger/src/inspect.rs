@@ -113,7 +113,11 @@ impl Ledger {
         let now = self.clock.now();
         let look = async |(partition, position): (u16, Position)| {
             let partition = stream.partition(partition);
-            let end = self.end(&partition).await?;
+            let mut end = self.end(&partition).await?;
+            if position.offset > end.tail.offset {
+                // Whoever began after a write that queries see in part is there already.
+                end.tail = self.after_write(&partition, end.tail).await?;
+            }
             let first = match end.unknown_slot(position) {
                 Some(slot) => self.first_place(&partition, slot).await?,
                 None => None,

@@ -74,7 +74,7 @@ impl Ledger {
 
     /// The end of the write whose record batch a query saw before a position: it may not have seen the rest of it yet, and a
     /// reader must not begin in the middle.
-    async fn after_write(&self, partition: &PartitionId, mut position: Position) -> Result<Position> {
+    pub(crate) async fn after_write(&self, partition: &PartitionId, mut position: Position) -> Result<Position> {
         while let Some(next) = self.store.record_batch(partition, position.slot).await? {
             if next.write_start.slot == next.slot {
                 break;
