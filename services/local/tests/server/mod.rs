@@ -134,6 +134,11 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.address))).await
     }
 
+    /// Reads what is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.http.get(format!("{}{path}", self.address)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// Writes, with an Idempotency-Key or without.
     pub(crate) async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(format!("{}{path}", self.address)).body(body.to_string());
