@@ -6,6 +6,7 @@
 
 mod admin_key;
 pub mod app;
+mod connections;
 mod data_directory;
 mod error;
 mod greeting;

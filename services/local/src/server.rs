@@ -1,12 +1,10 @@
 //! Starting and stopping: data directory, listener, table, admin key, services and background work, in this order.
 
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use axum::Extension;
-use axum::serve::ListenerExt;
 use embedded::Engine;
 use ledger::{Clock, Ledger, Randomness, Settings};
 use platform::telemetry::{Telemetry, Traces};
@@ -17,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::data_directory::DataDirectory;
 use crate::error::{StartError, StillBusy};
 use crate::options::Options;
-use crate::{admin_key, app, metrics, tasks};
+use crate::{admin_key, app, connections, metrics, tasks};
 
 const TABLE: &str = "eventledger";
 /// How long running requests may take to finish: a little more than the longest poll waits.
@@ -36,7 +34,7 @@ pub struct Running {
     pub new_admin_key: Option<String>,
     ledger: Ledger,
     stop: oneshot::Sender<()>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     traces: Option<Traces>,
     /// Nobody else may take the directory before the last request is finished.
@@ -62,9 +60,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let telemetry = Telemetry::log("local");
     let router = app::router(&ledger, &app::settings(telemetry.clone())).layer(Extension(app::disk_probe(&engine)));
     let router = router.merge(metrics::route(prometheus.clone()));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener.tap_io(answer_at_once), service);
-    let server = server.with_graceful_shutdown(async { drop(stopped.await) }).into_future();
+    let server = connections::serve(listener, router, ledger.clock().clone(), async { drop(stopped.await) });
     let mut background = vec![
         tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
         tokio::spawn(tasks::keeper(ledger.clone(), telemetry.clone(), engine)),
@@ -129,11 +125,4 @@ async fn open_ledger(engine: &Engine) -> Result<Ledger, ledger::Cause> {
     let client = engine.client();
     ledger::table::create_if_absent(&client, TABLE).await?;
     Ok(Ledger::new(client, TABLE, Clock::system(), Randomness::system(), Settings { alone: true }))
-}
-
-/// Small answers must not wait for more to send.
-fn answer_at_once(connection: &mut tokio::net::TcpStream) {
-    if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps small answers back");
-    }
 }

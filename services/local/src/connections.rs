@@ -1,0 +1,121 @@
+//! Connections: how many there may be at once, how long each may stay silent, and how they end.
+//!
+//! What a request may take is bounded elsewhere; here it is what never becomes one. A client that opens connections and says
+//! nothing, or a header a minute, keeps nobody out.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use ledger::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+
+/// More clients than this wait until one leaves. Room for all the requests that are taken at once, and nearly as many idle ones.
+const CONNECTIONS: usize = 4_096;
+/// A connection on which no whole head of a request came for so long is closed: as long as most clients keep an idle one.
+const SILENCE: Duration = Duration::from_secs(75);
+/// When the machine has no file left for another connection, some may end in so long.
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Serves until `stopped`; then no connection is accepted, and those there are end with the request that they are at.
+pub(crate) async fn serve(listener: TcpListener, router: Router, clock: Clock, stopped: impl Future<Output = ()>) {
+    let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
+    tokio::pin!(stopped);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut stopped => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                // Small answers must not wait for more to send.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps small answers back");
+                }
+                let connection = graceful.watcher().watch(connection(stream, address, router.clone()));
+                tokio::spawn(async move {
+                    // Clients may leave at any time.
+                    connection.await.inspect_err(|error| tracing::debug!(%error, "a connection broke")).ok();
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                clock.sleep(ACCEPT_PAUSE_MS).await;
+            }
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// One connection, to be driven to its end.
+fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    address: SocketAddr,
+    router: Router,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(address));
+        let answer = router.clone().oneshot(request);
+        async move { Ok::<Response, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SILENCE)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// What a client gets that says this and then nothing more, and after how many seconds.
+    async fn said(text: &str) -> (String, u64) {
+        let clock = Clock::simulated(Timestamp(1_000_000));
+        let (mut client, server) = tokio::io::duplex(1_024);
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let began = clock.now();
+        let serving = tokio::spawn(connection(server, address, router));
+        client.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        serving.await.unwrap().ok();
+        (answer, clock.now().since(began) / 1_000)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stays_silent_loses_its_connection() {
+        for half in ["", "GET / HTTP/1.1\r\nhost: a\r\n"] {
+            let (answer, after) = said(half).await;
+            assert!(!answer.contains("here"), "{answer}");
+            assert_eq!(after, SILENCE.as_secs(), "{half}");
+        }
+        let (answer, after) = said("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+        assert_eq!(after, SILENCE.as_secs(), "it may ask again until then");
+    }
+}
