@@ -6,6 +6,7 @@
 mod cost;
 mod doubt;
 mod faults;
+mod heads;
 mod lag;
 mod life;
 mod races;

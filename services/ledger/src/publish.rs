@@ -54,8 +54,8 @@ struct Head {
     next: Position,
     accepted_at: Timestamp,
     empty: bool,
-    /// The slot of the head, when it is a stub that stays.
-    stub: Option<u64>,
+    /// The slot of the head, when it is a stub that stays or may become one.
+    released: Option<u64>,
 }
 
 /// What is written, and what each write of it is, in the same order.
@@ -69,7 +69,7 @@ struct Plan {
 enum Kind {
     RecordBatch,
     UseMark,
-    Stub,
+    OldHead,
     Receipt,
 }
 
@@ -145,7 +145,8 @@ impl Ledger {
         let batch_id = self.randomness.bytes();
         let mut pauses = Pauses::new();
         for _ in 0..limits::SLOT_RACES {
-            let heads = futures::future::try_join_all(layout.lanes.iter().map(|lane| self.read_head(lane))).await?;
+            let heads =
+                futures::future::try_join_all(layout.lanes.iter().map(|lane| self.read_head(stream, lane))).await?;
             if let (Some(expected), [head]) = (request.expected_tail, heads.as_slice())
                 && head.next.offset != expected
             {
@@ -185,19 +186,21 @@ impl Ledger {
         Err(Error::Contention)
     }
 
-    async fn read_head(&self, lane: &Lane) -> Result<Head> {
+    async fn read_head(&self, stream: &StreamItem, lane: &Lane) -> Result<Head> {
         let records = lane.bodies.iter().map(|(_, count)| count).sum();
         if let Some(next) = planted::reserved(&lane.id, lane.bodies.len() as u64, records) {
-            return Ok(Head { next, accepted_at: Timestamp(0), empty: next == Position::START, stub: None });
+            return Ok(Head { next, accepted_at: Timestamp(0), empty: next == Position::START, released: None });
         }
         let Some(head) = self.store.head(&lane.id).await? else {
-            return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true, stub: None });
+            return Ok(Head { next: Position::START, accepted_at: Timestamp(0), empty: true, released: None });
         };
         if !is_planted(Bug::OffsetsBeginAgain) {
             self.trust_head(&head)?;
         }
-        let stub = head.deletable_at.is_none().then_some(head.slot);
-        Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false, stub })
+        // A sweep may reduce it to a stub that stays, at any moment by its own clock.
+        let expired = stream.is_expired(head.accepted_at, self.clock.now().plus(limits::CLOCK_SKEW_MS));
+        let released = (head.deletable_at.is_none() || expired).then_some(head.slot);
+        Ok(Head { next: head.next(), accepted_at: head.accepted_at, empty: false, released })
     }
 
     /// The writes that append the request after these heads.
@@ -233,10 +236,10 @@ impl Ledger {
                 writes.push(batch.put(&lane.id));
                 kinds.push(Kind::RecordBatch);
             }
-            if let Some(stub) = head.stub {
+            if let Some(slot) = head.released {
                 // It must not outlive what comes after it, or it would be taken for the head again.
-                writes.push(Store::expire_stub(&lane.id, stub, stream.deletable_at(accepted_at)));
-                kinds.push(Kind::Stub);
+                writes.push(Store::release_head(&lane.id, slot, stream.deletable_at(accepted_at)));
+                kinds.push(Kind::OldHead);
             }
             if head.empty {
                 writes.push(Store::use_partition(&lane.id, stream.stream.definition.compaction));

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::planted::{Bug, is_planted};
-use crate::store::{Store, StreamItem};
+use crate::store::{RecordBatch, Store, StreamItem};
 
 impl Ledger {
     /// Sweeps every stream. A failure at one keeps none of the others from being swept.
@@ -70,17 +70,17 @@ impl Ledger {
         let now = self.clock.now();
         let is_old = |accepted_at: Timestamp| now.since(accepted_at) > limits::COMPACTOR_STALLED_MS;
         let query = Store::log_from(partition, watermark.slot);
-        let (mut start, mut slots) = (None, Vec::new());
+        let (mut start, mut batches) = (None, Vec::new());
         // Most are compacted to their tail.
         let mut items = 1;
         loop {
             let page = self.store.query(&query, items, start).await?;
             for attributes in &page.items {
-                let batch = crate::store::RecordBatch::read(attributes)?;
-                if slots.is_empty() && !is_old(batch.accepted_at) {
+                let batch = RecordBatch::read(attributes)?;
+                if batches.is_empty() && !is_old(batch.accepted_at) {
                     return Ok(false);
                 }
-                slots.push(batch.slot);
+                batches.push(RecordBatch { body: None, ..batch });
             }
             items = 1_000;
             match page.next {
@@ -88,10 +88,15 @@ impl Ledger {
                 next => start = next,
             }
         }
-        for slot in slots.iter().rev() {
-            self.store.put_off_deletion(partition, *slot, stream.deletable_at(now)).await?;
+        let Some(head) = batches.last() else { return Ok(false) };
+        // Once they are put off, nothing tells any more that newer ones may be gone.
+        self.trust_head(head)?;
+        for batch in batches.iter().rev() {
+            if !self.store.put_off_deletion(partition, batch.slot, stream.deletable_at(now)).await? {
+                return Err(Error::HeadLost);
+            }
         }
-        Ok(!slots.is_empty())
+        Ok(true)
     }
 
     /// Reduces an expired head to a stub that stays: else a writer would begin again at slot 1.
@@ -102,21 +107,10 @@ impl Ledger {
         }
         self.trust_head(&head)?;
         let now = self.clock.now();
-        let item = self.store.partition(partition).await?;
-        let compacted = !stream.stream.definition.compaction || item.watermark.slot > head.slot;
-        let expired = stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now);
-        let reduced = head.body.is_some() && compacted && expired;
-        if reduced {
-            // Noted first, so that no head that is a stub is ever without a note.
-            self.store.note_stub(partition, head.slot).await?;
+        let watermark = self.store.partition(partition).await?.watermark;
+        let compacted = !stream.stream.definition.compaction || watermark.slot > head.slot;
+        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now) {
             self.store.reduce_to_stub(partition, &head).await?;
-        }
-        if let Some(stub) = item.stub.filter(|stub| *stub < head.slot && (reduced || !expired)) {
-            // There is a newer head that outlives it, so the stub may go, like all that expires after the grace: until then
-            // it tells whoever stands there that it lost something. If it became one while its successor was written, it
-            // has no time to live yet.
-            self.store.settle_one(Store::expire_stub(partition, stub, now.plus(limits::GRACE_MS))).await?;
-            self.store.forget_stub(partition, stub).await?;
         }
         Ok(())
     }

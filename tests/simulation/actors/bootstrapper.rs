@@ -81,7 +81,10 @@ impl Bootstrapper {
                 (410, _) => self.begin_again(&reply).await,
                 (404, "subscription_not_found") => {
                     self.drop_everything();
-                    subscribe(&self.client, &self.name, json!("compacted")).await;
+                    let created = subscribe(&self.client, &self.name, json!("compacted")).await;
+                    if stopping && created.code() == "head_lost" {
+                        return;
+                    }
                 }
                 (404 | 422, _) | (503, "head_lost") if stopping => return,
                 (404, _) => world.pause(1_000..=6_000).await,

@@ -73,7 +73,10 @@ impl Subscriber {
                 (410, _) => self.go_on_elsewhere(&reply).await,
                 (404, "subscription_not_found") => {
                     let start = if world.0.dice.chance(700) { json!("earliest") } else { draw_start(&world) };
-                    subscribe(&self.client, &self.subscription, start).await;
+                    let created = subscribe(&self.client, &self.subscription, start).await;
+                    if stopping && created.code() == "head_lost" {
+                        return;
+                    }
                     self.restart();
                 }
                 (404, _) | (503, "head_lost") if stopping => return,

@@ -57,8 +57,9 @@ fn one_winner(known: &Known<'_>, anomalies: &mut Vec<String>) {
 /// An event lies only in lives that its publisher's requests wrote to, and in none that began after they had ended.
 fn nothing_crosses(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for (life, places) in &known.places {
-        let began =
-            known.history.creates.iter().filter(|create| create.outcome.done().is_some_and(|(of, ..)| of == life));
+        // One that was found may have begun long before, by a create whose answer was lost.
+        let new = |create: &&Create| create.outcome.done().is_some_and(|(of, _, new)| of == life && *new);
+        let began = known.history.creates.iter().filter(new);
         let began = began.map(|create| create.span.begun).min();
         for seen in places.values().filter_map(|seen| seen.first()) {
             let written = known.lives_written(seen.id);

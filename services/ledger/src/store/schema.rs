@@ -21,7 +21,7 @@ pub(crate) enum Key<'a> {
     Deleted(Incarnation),
     /// `LOG#<incarnation>#<partition>` / `SEQ#<slot>`: one record batch.
     RecordBatch(&'a PartitionId, u64),
-    /// `STREAM#<incarnation>` / `PART#<partition>`: watermark, used mark, stub.
+    /// `STREAM#<incarnation>` / `PART#<partition>`: watermark, used mark.
     Partition(&'a PartitionId),
     /// `STREAM#<incarnation>` / `SUB#<subscription>`: a subscription with all of its positions.
     Subscription(Incarnation, &'a SubscriptionName),

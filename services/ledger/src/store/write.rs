@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 use super::Store;
@@ -51,6 +52,8 @@ enum Effect {
     Put(Attributes),
     Update(Attributes, &'static str),
     Delete(Attributes),
+    /// Changes nothing; only in a transaction, for its condition.
+    Check(Attributes),
 }
 
 impl Write {
@@ -64,6 +67,12 @@ impl Write {
 
     pub(crate) fn delete(key: Key<'_>) -> Self {
         Self { effect: Effect::Delete(key_attributes(key)), condition: None, values: Vec::new() }
+    }
+
+    /// Insists that there is no such item.
+    pub(crate) fn absent(key: Key<'_>) -> Self {
+        let condition = Some("attribute_not_exists(PK)");
+        Self { effect: Effect::Check(key_attributes(key)), condition, values: Vec::new() }
     }
 
     /// Deletes the item that these attributes are of.
@@ -117,6 +126,7 @@ impl Write {
                 send!(client.update_item().set_key(Some(key)).update_expression(expression), UpdateItemError)
             }
             Effect::Delete(key) => send!(client.delete_item().set_key(Some(key)), DeleteItemError),
+            Effect::Check(_) => Attempt::Misbuilt("a check is part of a transaction".into()),
         }
     }
 
@@ -140,6 +150,7 @@ impl Write {
                 action.update(action!(Update::builder().set_key(Some(key)).update_expression(expression)))
             }
             Effect::Delete(key) => action.delete(action!(Delete::builder().set_key(Some(key)))),
+            Effect::Check(key) => action.condition_check(action!(ConditionCheck::builder().set_key(Some(key)))),
         }
         .build()
     }

@@ -1,5 +1,4 @@
-//! What is known of a partition beside its log: whether it was ever written, how far it is compacted, and which slot the
-//! sweeper reduced to a stub.
+//! What is known of a partition beside its log: whether it was ever written, and how far it is compacted.
 
 use super::super::schema::Key;
 use super::super::{Attributes, Outcome, Read, Store, Write};
@@ -19,12 +18,10 @@ pub(crate) struct PartitionItem {
     pub(crate) compaction: bool,
     /// Everything before this is in compacted state.
     pub(crate) watermark: Position,
-    /// The slot that the sweeper reduced to a stub, or was about to.
-    pub(crate) stub: Option<u64>,
 }
 
 impl PartitionItem {
-    const NEW: Self = Self { used: false, compaction: false, watermark: Position::START, stub: None };
+    const NEW: Self = Self { used: false, compaction: false, watermark: Position::START };
 
     fn read(attributes: &Attributes) -> Result<Self> {
         let slot = attributes.optional_number("watermark_slot")?;
@@ -33,7 +30,6 @@ impl PartitionItem {
             used: attributes.flag("used"),
             compaction: attributes.flag("compaction"),
             watermark: watermark.map_or(Position::START, |(slot, offset)| Position { slot, offset }),
-            stub: attributes.optional_number("stub_slot")?,
         })
     }
 }
@@ -73,22 +69,5 @@ impl Store {
         .value(":offset", to.offset)
         .value(":now", now);
         self.settle_one(write).await
-    }
-
-    /// Remembers which slot is to be a stub.
-    pub(crate) async fn note_stub(&self, partition: &PartitionId, slot: u64) -> Result<()> {
-        let write = Write::update(Key::Partition(partition), "SET stub_slot = :slot")
-            .when("attribute_not_exists(stub_slot) OR stub_slot < :slot")
-            .value(":slot", slot);
-        self.settle_one(write).await?;
-        Ok(())
-    }
-
-    /// Forgets a stub that is not needed any more.
-    pub(crate) async fn forget_stub(&self, partition: &PartitionId, slot: u64) -> Result<()> {
-        let write =
-            Write::update(Key::Partition(partition), "REMOVE stub_slot").when("stub_slot = :slot").value(":slot", slot);
-        self.settle_one(write).await?;
-        Ok(())
     }
 }

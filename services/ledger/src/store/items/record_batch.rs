@@ -2,7 +2,7 @@
 
 use super::super::body::Body;
 use super::super::schema::{self, Key};
-use super::super::{Attributes, Item, Query, Range, Read, Store, Write, packed};
+use super::super::{Attributes, Item, Outcome, Query, Range, Read, Refusal, Store, Write, packed};
 use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::{Result, ensure};
@@ -27,7 +27,7 @@ pub(crate) struct RecordBatch {
     pub(crate) traceparent: Option<TraceParent>,
     /// Absent in a stub, which is what is left of an expired head.
     pub(crate) body: Option<Body>,
-    /// From when on time to live may delete it; absent in a stub that is needed.
+    /// From when on time to live may delete it; absent in a stub that is the head.
     pub(crate) deletable_at: Option<Timestamp>,
 }
 
@@ -151,28 +151,33 @@ impl Store {
         self.get(Key::RecordBatch(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
     }
 
-    /// Reduces an expired head to a stub, which stays: the next writer must find where to go on.
+    /// Reduces an expired head to a stub, which stays: the next writer must find where to go on. Refused when something came
+    /// after it meanwhile.
     pub(crate) async fn reduce_to_stub(&self, partition: &PartitionId, head: &RecordBatch) -> Result<()> {
-        let write = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, traceparent, expires_at")
+        let reduce = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, traceparent, expires_at")
             .when("batch_id = :this")
             .value(":this", &head.batch_id[..]);
-        self.settle_one(write).await?;
+        let last = Write::absent(Key::RecordBatch(partition, head.slot + 1));
+        self.settle(vec![reduce, last], self.deadline()).await?;
         Ok(())
     }
 
-    /// Lets a stub that is not needed any more be deleted from this time on; refused when it is gone.
-    pub(crate) fn expire_stub(partition: &PartitionId, slot: u64, at: Timestamp) -> Write {
+    /// Lets a head that something comes after be deleted from this time on, whether or not it was a stub; refused when it is
+    /// gone.
+    pub(crate) fn release_head(partition: &PartitionId, slot: u64, at: Timestamp) -> Write {
         Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :at")
-            .when("attribute_exists(PK) AND attribute_not_exists(body)")
+            .when("attribute_exists(PK)")
             .value(":at", at.seconds())
     }
 
-    /// Keeps a record batch until this time at least; never shortens its life.
-    pub(crate) async fn put_off_deletion(&self, partition: &PartitionId, slot: u64, until: Timestamp) -> Result<()> {
+    /// Keeps a record batch until this time at least; never shortens its life. False when it is gone.
+    pub(crate) async fn put_off_deletion(&self, partition: &PartitionId, slot: u64, until: Timestamp) -> Result<bool> {
         let write = Write::update(Key::RecordBatch(partition, slot), "SET expires_at = :until")
             .when("expires_at < :until")
             .value(":until", until.seconds());
-        self.settle_one(write).await?;
-        Ok(())
+        Ok(match self.settle_one(write).await? {
+            Outcome::Applied => true,
+            Outcome::Refused { refusals, .. } => matches!(refusals.as_slice(), [Refusal::Condition(Some(_))]),
+        })
     }
 }
