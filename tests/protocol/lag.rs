@@ -100,6 +100,33 @@ async fn a_status_follows_what_the_reader_does() {
 }
 
 #[tokio::test]
+async fn a_seek_out_of_a_bootstrap_is_a_rewind_only_when_it_moves_back() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let state = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    let log = world.ledger.poll(&stream, &name, Some(state.cursor), page()).await.expect("a page");
+    world.ledger.commit(&stream, &name, log.cursor.clone()).await.expect("a commit");
+    // Behind the watermark, at the end, and to the state again.
+    let seeks = [(StartFrom::Earliest, true), (StartFrom::Latest, false), (StartFrom::Compacted, true)];
+    for (to, back) in seeks {
+        let moved = world.ledger.seek(&stream, &name, ledger::SeekTo::Start(to)).await.expect("a seek");
+        assert_eq!(moved.status == Status::Rewind, back, "{to:?}: {:?}", moved.status);
+        let there = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+        world.ledger.commit(&stream, &name, there.cursor).await.expect("a commit");
+    }
+    // Out of the snapshot that was begun just now.
+    let moved = world.ledger.seek(&stream, &name, ledger::SeekTo::Start(StartFrom::Latest)).await.expect("a seek");
+    assert_ne!(moved.status, Status::Rewind);
+}
+
+#[tokio::test]
 async fn what_cannot_be_looked_at_hides_nothing_else() {
     let world = World::new().await;
     for name in ["billing", "orders", "returns"] {

@@ -172,6 +172,29 @@ async fn a_deleted_stream_is_collected_and_its_namesake_untouched() {
 }
 
 #[tokio::test]
+async fn who_goes_on_in_the_next_life_commits_beside_a_bootstrap() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
+    world.ledger.delete_stream(&stream).await.expect("deleted");
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let begun = world.ledger.poll(&stream, &name, None, page()).await.expect("compacted state");
+    world.ledger.commit(&stream, &name, begun.cursor).await.expect("a commit");
+    let error = world.ledger.poll(&stream, &name, Some(old), page()).await.expect_err("another life");
+    let Error::StreamRecreated(restart) = error else { panic!("{error:?}") };
+    let all = world.ledger.poll(&stream, &name, Some(restart.earliest), page()).await.expect("a page");
+    assert_eq!(keys(&all), ["a", "b"]);
+    assert!(world.ledger.commit(&stream, &name, all.cursor).await.expect("a commit").advanced);
+    assert!(world.ledger.poll(&stream, &name, None, page()).await.expect("a page").records.is_empty());
+}
+
+#[tokio::test]
 async fn on_a_fleet_a_deleted_name_is_free_only_when_every_cache_expired() {
     let world = World::new().await;
     let fleet = world.another(2);

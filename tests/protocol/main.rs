@@ -10,4 +10,5 @@ mod heads;
 mod lag;
 mod life;
 mod races;
+mod sweeps;
 mod world;

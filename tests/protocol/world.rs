@@ -1,6 +1,6 @@
 //! A table in memory, ledgers on it, and short ways to publish and read.
 
-use embedded::{CallInfo, Course, Engine, Fate};
+use embedded::{CallInfo, Course, Engine, Fate, Fault, FaultKind};
 use ledger::model::{Data, Event, EventKey, EventType, PartitionCount, RetentionHours, StreamName, SubscriptionName};
 use ledger::{
     Clock, EventPage, Idempotency, Ledger, PageRequest, PublishRequest, Published, Randomness, ReadFrom, Result,
@@ -136,4 +136,11 @@ pub(crate) async fn delete_newest(engine: &Engine) {
     let newest = newest.max_by_key(|item| item["SK"].as_s().cloned().ok()).expect("a record batch");
     let delete = engine.client().delete_item().table_name("eventledger");
     delete.key("PK", newest["PK"].clone()).key("SK", newest["SK"].clone()).send().await.expect("deleted");
+}
+
+/// So many puts into compacted state fail.
+pub(crate) fn stop_compaction(world: &World, count: u32) {
+    let mut fault = Fault::on("PutItem", FaultKind::Throttle, count);
+    fault.partition_key_prefix = Some("COMPACT#".to_owned());
+    world.engine.inject(fault);
 }

@@ -69,8 +69,9 @@ fn committed(
     lag: Lag,
     now: Timestamp,
 ) -> SubscriptionItem {
-    if item.progress.in_snapshot() && !joined.in_snapshot() {
-        // What lay beyond the watermarks says nothing of how it follows the log from now on.
+    let other_bootstrap = item.progress.watermarks() != joined.watermarks();
+    if other_bootstrap || (item.progress.in_snapshot() && !joined.in_snapshot()) {
+        // What lay beyond the watermarks, or beyond other ones, says nothing of how it follows the log from now on.
         item.commits.clear();
     }
     item.progress = joined;

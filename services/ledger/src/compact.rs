@@ -3,7 +3,7 @@
 //! The doorbell only says that a partition changed; what changed is read from the log. Every put is guarded by the slot
 //! it came from and the watermark moves last, so compactors may overlap, repeat and stop anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
-use crate::model::{EventKey, Position, Record, StreamName};
+use crate::model::{EventKey, Position, Record, StreamName, TraceParent};
 use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store};
 use crate::{trace, usage};
@@ -67,7 +67,7 @@ impl Ledger {
             let round_ends = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
             let round = self.read_round(partition, watermark).await?;
             let Some(reached) = round.reached else { return Ok(watermark) };
-            trace::link(round.latest.values().map(|(_, record)| record.traceparent));
+            trace::link(round.producers);
             let now = self.clock.now();
             *wrote = true;
             if is_planted(Bug::WatermarkBeforeThePuts) {
@@ -95,7 +95,7 @@ impl Ledger {
     /// Reads the contiguous record batches after the watermark, up to a bound of bytes, and folds them.
     async fn read_round(&self, partition: &PartitionId, watermark: Position) -> Result<Round> {
         let query = Store::log_from(partition, watermark.slot);
-        let mut round = Round { latest: BTreeMap::new(), reached: None, youngest: Timestamp(0) };
+        let mut round = Round::default();
         let (mut start, mut bytes) = (None, 0);
         loop {
             let page = self.store.query(&query, PAGE_ITEMS, start).await?;
@@ -131,8 +131,11 @@ impl Ledger {
 }
 
 /// The latest record of each key in a stretch of the log, with its slot.
+#[derive(Default)]
 struct Round {
     latest: BTreeMap<EventKey, (u64, Record)>,
+    /// Who published what was read, also what something later replaced.
+    producers: BTreeSet<Option<TraceParent>>,
     reached: Option<Position>,
     /// When the last of it was accepted.
     youngest: Timestamp,
@@ -146,6 +149,7 @@ impl Round {
                 self.latest.insert(key, (batch.slot, record));
             }
         }
+        self.producers.insert(batch.traceparent);
         self.reached = Some(batch.next());
         self.youngest = batch.accepted_at;
     }

@@ -68,8 +68,8 @@ pub const COMPACTION_ROUND_BYTES: usize = 16_000_000;
 pub const COMPACTION_ROUND_KEYS: usize = 2_000;
 /// Compaction gives up a round that takes longer, in milliseconds: what it read may be older than the tombstones by then.
 pub const COMPACTION_ROUND_MS: u64 = 60_000;
-/// The keeper compacts a partition for about so long in one sweep, in milliseconds: others wait, and their heads must be kept.
-pub const SWEEP_COMPACTION_MS: u64 = 30_000;
+/// For so long one sweep compacts, and then puts off deletions, in milliseconds: everything else that it is for must be done.
+pub const SWEEP_MS: u64 = 60_000;
 /// Compaction writes this many keys at once.
 pub const COMPACTION_WRITES: usize = 16;
 
@@ -92,6 +92,8 @@ pub const CLOCK_SKEW_MS: u64 = 60_000;
 pub const TOMBSTONE_MS: u64 = 7 * 24 * HOUR_MS;
 /// Age of the oldest uncompacted record batch at which publishing to its stream stops.
 pub const COMPACTOR_STALLED_MS: u64 = GRACE_MS / 2;
+/// The deletion of what is not compacted is put off when time to live may delete it within so long: days before it does.
+pub const PUT_OFF_BEFORE_MS: u64 = GRACE_MS / 4 * 3;
 /// For how long a position that was seen to be readable need not be checked against the tail when nothing follows it.
 pub const VERIFIED_MS: u64 = 60_000;
 /// One hour in milliseconds.
@@ -139,6 +141,8 @@ const _: () = {
     assert!(HEAD_UNSAFE_MS < GRACE_MS / 2);
     // A stalled compactor is noticed long before anything uncompacted is deleted.
     assert!(COMPACTOR_STALLED_MS < GRACE_MS);
+    // A head that is put off is trusted long after, and what was put off need not be again at once.
+    assert!(HEAD_UNSAFE_MS < PUT_OFF_BEFORE_MS && PUT_OFF_BEFORE_MS < GRACE_MS);
     // An idle position is checked well before everything after it can have expired.
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.

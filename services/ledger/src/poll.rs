@@ -214,18 +214,18 @@ impl Ledger {
 
     /// Where a reader of an earlier life of the stream can start.
     pub(crate) async fn restart(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Restart> {
-        let used_for = match used_for {
-            CursorUse::Subscription { name, .. } => {
-                let name = SubscriptionName::parse(name.clone()).ok_or(Error::InvalidCursor)?;
-                // Without a subscription of that name in this life only a plain read can go on.
-                match self.store.subscription(stream.incarnation(), &name).await? {
-                    Some(item) => CursorUse::subscription(&name, item.generation),
-                    None => CursorUse::Events,
-                }
+        // Without a subscription of that name in this life only a plain read can go on.
+        let (mut used_for, mut phase, named) = (CursorUse::Events, None, used_for);
+        if let CursorUse::Subscription { name, .. } = named {
+            let name = SubscriptionName::parse(name.clone()).ok_or(Error::InvalidCursor)?;
+            if let Some(item) = self.store.subscription(stream.incarnation(), &name).await? {
+                used_for = CursorUse::subscription(&name, item.generation);
+                // Else its commits would count for nothing beside a bootstrap that the subscription has begun.
+                phase = Some(Phase::Live { targets: Vec::new(), watermarks: item.progress.watermarks() });
             }
-            _ => CursorUse::Events,
-        };
-        let progress = self.start(stream, crate::StartFrom::Earliest).await?;
+        }
+        let start = self.start(stream, crate::StartFrom::Earliest).await?;
+        let progress = Progress { phase: phase.unwrap_or(start.phase), positions: start.positions };
         let earliest = self.seal(stream, used_for.clone(), progress);
         Ok(self.restart_from(stream, used_for, earliest))
     }

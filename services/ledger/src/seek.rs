@@ -33,7 +33,7 @@ impl Ledger {
                 return self.describe(&stream, item).await.map_err(Error::after_write);
             }
             let version = item.version;
-            item.rewound = item.progress.join(&progress) == item.progress && item.progress != progress;
+            item.rewound = progress.goes_back_from(&item.progress);
             item.progress = progress.clone();
             item.verified_at = verified_at;
             item.version += 1;

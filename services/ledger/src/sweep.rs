@@ -12,18 +12,27 @@ use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store, StreamItem};
 
 impl Ledger {
-    /// Sweeps every stream. A failure at one keeps none of the others from being swept.
+    /// Sweeps every stream. A failure at one keeps none of the others from being swept, and neither does much work.
     ///
     /// # Errors
     /// The first failure, after everything was tried. Until a sweep succeeds, nothing expired should be deleted.
     pub async fn sweep(&self) -> Result<()> {
         let mut failures = Failures::default();
+        let mut streams = Vec::new();
         for attributes in self.store.all(&Store::streams("", None)).await? {
-            let Some(stream) = failures.note("a definition was not read", StreamItem::read(&attributes)) else {
-                continue;
-            };
-            if stream.deleted_at.is_none() {
-                self.sweep_stream(&stream, &mut failures).await;
+            streams.extend(failures.note("a definition was not read", StreamItem::read(&attributes)));
+        }
+        streams.retain(|stream| stream.deleted_at.is_none());
+        self.compact_what_is_left(&streams, &mut failures).await;
+        for stream in &streams {
+            for partition in stream.partitions() {
+                failures.note("a head was not kept", self.keep_head(stream, &partition).await);
+            }
+        }
+        let until = self.clock.now().plus(limits::SWEEP_MS);
+        for stream in streams.iter().filter(|stream| stream.stream.definition.compaction) {
+            for partition in self.find_stalled(stream, &mut failures).await {
+                failures.note("a deletion was not put off", self.put_off_deletions(stream, &partition, until).await);
             }
         }
         for ended in self.store.ended_streams().await? {
@@ -42,61 +51,91 @@ impl Ledger {
         Ok(())
     }
 
-    async fn sweep_stream(&self, stream: &StreamItem, failures: &mut Failures) {
-        let mut stalled = false;
-        for partition in stream.partitions() {
-            if stream.stream.definition.compaction {
-                // Others wait; what is left over comes with the next sweep.
-                let until = self.clock.now().plus(limits::SWEEP_COMPACTION_MS);
-                let compacted = self.compact_until(&partition, until, &mut false).await;
-                failures.note("a partition was not compacted", compacted);
-                let guarded = self.guard_uncompacted(stream, &partition).await;
-                stalled |= failures.note("a deletion was not put off", guarded).unwrap_or(stream.compactor_stalled);
-            }
-            failures.note("a head was not kept", self.keep_head(stream, &partition).await);
+    /// Compacts what no doorbell rang for. What there is no time for comes with a later sweep: each begins at another
+    /// partition.
+    async fn compact_what_is_left(&self, streams: &[StreamItem], failures: &mut Failures) {
+        let compacted = streams.iter().filter(|stream| stream.stream.definition.compaction);
+        let mut partitions: Vec<_> = compacted.flat_map(StreamItem::partitions).collect();
+        if partitions.len() > 1 {
+            let first = self.randomness.below(partitions.len() as u64);
+            partitions.rotate_left(usize::try_from(first).unwrap_or_default());
         }
-        if stalled != stream.compactor_stalled {
-            let marked = self.store.mark_compactor(stream, stalled, self.clock.now()).await;
-            failures.note("a stalled compactor was not marked", marked);
-            self.forget_stream(stream.name());
+        let until = self.clock.now().plus(limits::SWEEP_MS);
+        for partition in partitions {
+            if self.clock.now() >= until {
+                return;
+            }
+            let compacted = self.compact_until(&partition, until, &mut false).await;
+            failures.note("a partition was not compacted", compacted);
         }
     }
 
-    /// Puts off the deletion of what is not compacted once the oldest of it has half the grace behind it; then publishing must
-    /// pause too. From the newest on and to when a new record batch would be deleted, so that never an older one stays longer
-    /// than a newer one: that would be taken for the head.
-    async fn guard_uncompacted(&self, stream: &StreamItem, partition: &PartitionId) -> Result<bool> {
+    /// The partitions whose oldest uncompacted record batch is too old; while there are any, publishing pauses.
+    async fn find_stalled(&self, stream: &StreamItem, failures: &mut Failures) -> Vec<PartitionId> {
+        let (seen_at, mut stalled, mut unknown) = (self.clock.now(), Vec::new(), false);
+        for partition in stream.partitions() {
+            let oldest = failures.note("a stalled compactor was not looked for", self.uncompacted(&partition).await);
+            unknown |= oldest.is_none();
+            let is_old = |batch: &RecordBatch| seen_at.since(batch.accepted_at) > limits::COMPACTOR_STALLED_MS;
+            if oldest.flatten().as_ref().is_some_and(is_old) {
+                stalled.push(partition);
+            }
+        }
+        let is_stalled = !stalled.is_empty() || (unknown && stream.compactor_stalled);
+        if is_stalled != stream.compactor_stalled {
+            let marked = self.store.mark_compactor(stream, is_stalled, seen_at).await;
+            failures.note("a stalled compactor was not marked", marked);
+            self.forget_stream(stream.name());
+        }
+        stalled
+    }
+
+    /// The oldest record batch that is not compacted.
+    async fn uncompacted(&self, partition: &PartitionId) -> Result<Option<RecordBatch>> {
         let watermark = self.store.partition(partition).await?.watermark;
-        let now = self.clock.now();
-        let is_old = |accepted_at: Timestamp| now.since(accepted_at) > limits::COMPACTOR_STALLED_MS;
-        let query = Store::log_from(partition, watermark.slot);
-        let (mut start, mut batches) = (None, Vec::new());
-        // Most are compacted to their tail.
-        let mut items = 1;
-        loop {
-            let page = self.store.query(&query, items, start).await?;
-            for attributes in &page.items {
-                let batch = RecordBatch::read(attributes)?;
-                if batches.is_empty() && !is_old(batch.accepted_at) {
-                    return Ok(false);
-                }
-                batches.push(RecordBatch { body: None, ..batch });
+        self.store.record_batch_from(partition, watermark.slot).await
+    }
+
+    /// Puts off the deletion of what is not compacted to when its head may be deleted, once the oldest might be soon. From the
+    /// newest on, so that never an older one stays longer than a newer one: that would be taken for the head. A later sweep
+    /// goes on where there was no more time.
+    async fn put_off_deletions(&self, stream: &StreamItem, partition: &PartitionId, until: Timestamp) -> Result<()> {
+        let Some(oldest) = self.uncompacted(partition).await? else { return Ok(()) };
+        let soon = self.clock.now().plus(limits::PUT_OFF_BEFORE_MS);
+        let stays = |batch: &RecordBatch| batch.deletable_at.is_none_or(|at| at >= soon);
+        if stays(&oldest) {
+            return Ok(());
+        }
+        let Some(head) = self.store.head(partition).await? else { return Err(Error::HeadLost) };
+        // Once it is put off, nothing tells any more that newer ones may be gone.
+        self.trust_head(&head)?;
+        let target = match head.deletable_at {
+            Some(at) if stays(&head) => at,
+            _ => stream.deletable_at(self.clock.now()),
+        };
+        let first = self.first_put_off(partition, oldest.slot, head.slot + 1, target).await?;
+        let mut gap = false;
+        for slot in (oldest.slot..first).rev() {
+            if self.clock.now() >= until {
+                return Err(Error::Unavailable("a sweep has no time to put off every deletion".into()));
             }
-            items = 1_000;
-            match page.next {
-                None => break,
-                next => start = next,
+            gap |= !self.store.put_off_deletion(partition, slot, target).await?;
+        }
+        if gap { Err(Error::CompactionGap) } else { Ok(()) }
+    }
+
+    /// The first slot of a range from which on everything may be deleted only at the target; its end when there is none.
+    async fn first_put_off(&self, partition: &PartitionId, low: u64, high: u64, target: Timestamp) -> Result<u64> {
+        let (mut low, mut high) = (low, high);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.store.record_batch(partition, middle).await? {
+                Some(batch) if batch.deletable_at.is_none_or(|at| at >= target) => high = middle,
+                // What is gone was not put off.
+                _ => low = middle + 1,
             }
         }
-        let Some(head) = batches.last() else { return Ok(false) };
-        // Once they are put off, nothing tells any more that newer ones may be gone.
-        self.trust_head(head)?;
-        for batch in batches.iter().rev() {
-            if !self.store.put_off_deletion(partition, batch.slot, stream.deletable_at(now)).await? {
-                return Err(Error::HeadLost);
-            }
-        }
-        Ok(true)
+        Ok(high)
     }
 
     /// Reduces an expired head to a stub that stays: else a writer would begin again at slot 1.
@@ -106,10 +145,12 @@ impl Ledger {
             return Ok(());
         }
         self.trust_head(&head)?;
-        let now = self.clock.now();
-        let watermark = self.store.partition(partition).await?.watermark;
-        let compacted = !stream.stream.definition.compaction || watermark.slot > head.slot;
-        if head.body.is_some() && compacted && stream.is_expired(head.accepted_at.plus(limits::CLOCK_SKEW_MS), now) {
+        let expires_after = head.accepted_at.plus(limits::CLOCK_SKEW_MS);
+        if head.body.is_none() || !stream.is_expired(expires_after, self.clock.now()) {
+            return Ok(());
+        }
+        let compacts = stream.stream.definition.compaction;
+        if !compacts || self.store.partition(partition).await?.watermark.slot > head.slot {
             self.store.reduce_to_stub(partition, &head).await?;
         }
         Ok(())

@@ -102,6 +102,17 @@ impl Progress {
         self
     }
 
+    /// Whether a reader that is moved here from there reads again what it has passed, or compacted state anew.
+    #[must_use]
+    pub fn goes_back_from(&self, there: &Self) -> bool {
+        match (&self.phase, &there.phase) {
+            _ if self == there => false,
+            (Phase::Snapshot { .. }, Phase::Live { .. }) => true,
+            (Phase::Snapshot { .. }, Phase::Snapshot { .. }) => self.join(there) == *there,
+            (Phase::Live { .. }, _) => self.positions.iter().zip(&there.positions).any(|(new, old)| new < old),
+        }
+    }
+
     /// Whether every part fits a stream of so many partitions.
     #[must_use]
     pub fn fits(&self, partition_count: u16) -> bool {
@@ -124,7 +135,8 @@ impl Progress {
     ///
     /// Of two bootstraps the one with the later watermarks is farther, as a whole: their progress is never mixed, because
     /// what one passed, the other may have neither shown nor read yet. Within one, reading the log is farther than any
-    /// snapshot, then the snapshot that read more.
+    /// snapshot, then the snapshot that read more. Bootstraps with the same watermarks count as one, as readers of the log
+    /// do: together they passed it. None is begun anew there because something expired, since that lies behind watermarks.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         match self.watermarks().cmp(&other.watermarks()) {
@@ -168,11 +180,19 @@ pub(crate) fn arbitrary_progress(
 ) -> impl proptest::strategy::Strategy<Value = Progress> {
     use proptest::prelude::*;
     // Few different values, so that equal and unequal ones both occur.
-    let position = (1..4u64, 0..4u64).prop_map(|(slot, offset)| Position { slot, offset: slot * 10 + offset });
+    let position = |(slot, offset)| Position { slot, offset: slot * 10 + offset };
     partitions.prop_flat_map(move |count| {
-        let positions = prop::collection::vec(position.clone(), count);
+        // Where a snapshot has positions, the log has watermarks: often they are the same.
+        let positions = prop_oneof![
+            Just(vec![position((1, 0)); count]),
+            prop::collection::vec((1..4u64, 0..4u64).prop_map(position), count)
+        ];
         let numbers = || prop_oneof![Just(Vec::new()), prop::collection::vec(0..40u64, count)];
-        let watermarks = prop_oneof![Just(Vec::new()), prop::collection::vec(0..2u64, count)];
+        let watermarks = prop_oneof![
+            Just(Vec::new()),
+            Just(vec![position((1, 0)).offset; count]),
+            prop::collection::vec(10..12u64, count)
+        ];
         let snapshot =
             (0..count, prop::option::of(prop::array::uniform16(0..3u8))).prop_flat_map(|(partition, after)| {
                 prop::collection::vec(0..40u64, partition).prop_map(move |targets| Phase::Snapshot {
@@ -217,6 +237,30 @@ mod tests {
             if !one.in_snapshot() && joined.watermarks() == one.watermarks() {
                 prop_assert!(!joined.in_snapshot());
                 prop_assert!(joined.positions.iter().zip(&one.positions).all(|(new, old)| new >= old));
+            }
+        }
+
+        /// A snapshot and the log after it are of one bootstrap when the watermarks say so.
+        #[test]
+        fn the_log_is_farther_than_the_snapshot_before_it(
+            snapshot in arbitrary_progress(2..=2).prop_filter("a snapshot", Progress::in_snapshot),
+            log in arbitrary_progress(2..=2).prop_filter("the log", |progress| !progress.in_snapshot())
+        ) {
+            let mut log = log;
+            if let Phase::Live { watermarks, .. } = &mut log.phase {
+                *watermarks = snapshot.watermarks();
+            }
+            prop_assert_eq!(snapshot.join(&log), log.clone());
+            prop_assert!(snapshot.goes_back_from(&log));
+        }
+
+        #[test]
+        fn going_on_is_not_going_back(one in arbitrary_progress(2..=2), other in arbitrary_progress(2..=2)) {
+            prop_assert!(!one.goes_back_from(&one));
+            if !one.in_snapshot() && !other.in_snapshot() {
+                let joined = Progress::live(one.positions.iter().zip(&other.positions).map(|(a, b)| *a.max(b)).collect());
+                prop_assert!(!joined.goes_back_from(&one));
+                prop_assert_eq!(one.goes_back_from(&joined), one.positions != joined.positions);
             }
         }
 

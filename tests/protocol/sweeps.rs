@@ -1,0 +1,204 @@
+//! Sweeps beside a compactor that is behind or stands still: what they put off, and what work never keeps them from.
+
+use embedded::{CallInfo, Course, Decision, Failure, Fate};
+use ledger::{Clock, Error, StartFrom, limits};
+
+use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, stop_compaction, subscription};
+
+/// When time to live may delete each record batch, in seconds, in the order of the log.
+async fn deletable_at(world: &World) -> Vec<u64> {
+    let items = world.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
+    let mut batches: Vec<(u64, u64)> = items
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| {
+            let number = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
+            Some((number("base_offset")?, number("expires_at")?))
+        })
+        .collect();
+    batches.sort_unstable();
+    batches.into_iter().map(|(_, expires_at)| expires_at).collect()
+}
+
+#[tokio::test]
+async fn what_is_put_off_never_outlives_what_came_after_it() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    for day in 0..5 {
+        publish(&world.ledger, &stream, "a", &day.to_string()).await.expect("a place");
+        if day < 4 {
+            world.clock.advance(24 * HOUR_MS);
+        }
+    }
+    stop_compaction(&world, 500);
+    let put_off = (world.clock.now().0 + HOUR_MS + 7 * 24 * HOUR_MS) / 1_000;
+    world.ledger.sweep().await.expect_err("compaction fails");
+    let deletable_at = deletable_at(&world).await;
+    assert_eq!(deletable_at.len(), 5);
+    assert!(deletable_at.is_sorted(), "{deletable_at:?}");
+    assert_eq!(deletable_at[0], put_off, "as long as the head");
+}
+
+#[tokio::test]
+async fn putting_off_a_deletion_never_shortens_a_retention() {
+    let world = World::new().await;
+    let stream = world.stream(1, 720).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.clock.advance(4 * 24 * HOUR_MS);
+    stop_compaction(&world, 500);
+    world.ledger.sweep().await.expect_err("compaction fails");
+    // Retention is thirty days; what was put off on the fourth is still there on the twenty-ninth.
+    world.clock.advance(25 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
+    assert_eq!(world.log(&stream).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_compactor_that_stands_still_stops_publishing_before_anything_is_lost() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.clock.advance(4 * 24 * HOUR_MS);
+    stop_compaction(&world, 500);
+    world.ledger.sweep().await.expect_err("compaction fails");
+    let error = publish(&world.ledger, &stream, "a", "2").await.expect_err("publishing is paused");
+    assert!(matches!(error, Error::CompactorStalled), "{error:?}");
+    // An exact bootstrap is impossible: the log above the watermark is past its retention.
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let error = world.ledger.poll(&stream, &name, None, page()).await.expect_err("no exact bootstrap");
+    assert!(matches!(error, Error::CompactionGap), "{error:?}");
+    // The grace passes, and time to live takes nothing, because its deletion was put off.
+    world.clock.advance(5 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
+    let mut sweeps = 0;
+    while world.ledger.sweep().await.is_err() {
+        sweeps += 1;
+        assert!(sweeps < 100, "the faults are used up some time");
+    }
+    let published = publish(&world.ledger, &stream, "a", "2").await.expect("publishing goes on");
+    assert_eq!(published.places, [(0, 2)]);
+    let page = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    assert_eq!(page.records.len(), 2);
+}
+
+/// Compacted state is slow to take what is put.
+struct SlowState;
+
+impl Fate for SlowState {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let slow = call.operation == "PutItem" && call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"));
+        Course { returns_ms: if slow { 300 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty() {
+    let world = World::on(Clock::simulated(START)).await;
+    let mut streams = Vec::new();
+    for name in ["a", "b", "c"] {
+        let stream = world.ledger.create_stream(definition(name, 1, 1)).await.expect("a stream").value.definition.name;
+        for request_number in 0..5 {
+            let key = |number| event(&format!("{request_number}-{number}"), "1");
+            world.ledger.publish(request(&stream, (0..500).map(key).collect())).await.expect("places");
+        }
+        streams.push(stream);
+    }
+    world.clock.advance(4 * 24 * HOUR_MS);
+    world.engine.set_fate(SlowState);
+    let is_paused = async |seed| {
+        let (mut paused, fleet) = (0, world.another(seed));
+        for stream in &streams {
+            match publish(&fleet, stream, "0-0", "1").await {
+                Err(Error::CompactorStalled) => paused += 1,
+                other => drop(other.expect("a place")),
+            }
+        }
+        paused
+    };
+    let began = world.clock.now();
+    world.ledger.sweep().await.expect("a sweep");
+    let took_ms = world.clock.now().since(began);
+    assert!(took_ms < 2 * limits::SWEEP_MS, "{took_ms} ms for three streams of 47 seconds each");
+    assert!((1..3).contains(&is_paused(2).await), "what is left of one or two is too old");
+    // Wherever a sweep begins, each gets its turn.
+    let mut sweeps = 1;
+    while is_paused(10 + sweeps).await > 0 {
+        world.ledger.sweep().await.expect("another sweep");
+        sweeps += 1;
+        assert!(sweeps < 20, "never compacted");
+    }
+}
+
+/// Nothing is compacted, and putting off takes its time.
+struct NoStateAndSlowLog;
+
+impl Fate for NoStateAndSlowLog {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let of = |prefix: &str| call.partition_keys.iter().any(|key| key.starts_with(prefix));
+        if call.operation == "PutItem" && of("COMPACT#") {
+            return Decision::Before(Failure::TransactionConflict).into();
+        }
+        let slow = call.operation == "UpdateItem" && of("LOG#");
+        Course { returns_ms: if slow { 450 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn putting_off_goes_on_where_the_sweep_before_had_no_more_time() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    for number in 0..300 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.clock.advance(4 * 24 * HOUR_MS);
+    world.engine.set_fate(NoStateAndSlowLog);
+    let (mut put_off, mut sweeps) = (0, 0);
+    loop {
+        let before = deletable_at(&world).await;
+        world.engine.record();
+        let began = world.clock.now();
+        let _ = world.ledger.sweep().await.expect_err("nothing is compacted");
+        // Trying to compact takes its time as well.
+        assert!(world.clock.now().since(began) < 2 * limits::SWEEP_MS);
+        let of_log = |keys: &[String]| keys.iter().all(|key| key.starts_with("LOG#"));
+        let calls = world.engine.take_calls();
+        let updates =
+            calls.iter().filter(|call| call.operation == "UpdateItem" && of_log(&call.partition_keys)).count();
+        assert!(matches!(publish(&world.another(2), &stream, "a", "1").await, Err(Error::CompactorStalled)));
+        let after = deletable_at(&world).await;
+        assert!(after.is_sorted(), "never an older one stays longer");
+        if updates == 0 {
+            assert_eq!(before, after);
+            break;
+        }
+        (put_off, sweeps) = (put_off + updates, sweeps + 1);
+        world.clock.advance(HOUR_MS);
+    }
+    assert_eq!((put_off, sweeps), (300, 3), "each of them once, in three sweeps");
+    world.clock.advance(5 * 24 * HOUR_MS);
+    assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
+}
+
+#[tokio::test]
+async fn a_gap_keeps_nothing_else_from_being_put_off() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    let items = world.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
+    let middle =
+        items.unwrap_or_default().into_iter().find(|item| item["SK"].as_s().is_ok_and(|key| key.ends_with("02")));
+    let middle = middle.expect("the second record batch");
+    let delete = world.engine.client().delete_item().table_name("eventledger");
+    delete.key("PK", middle["PK"].clone()).key("SK", middle["SK"].clone()).send().await.expect("deleted");
+    world.clock.advance(4 * 24 * HOUR_MS);
+    stop_compaction(&world, 500);
+    let least = (world.clock.now().0 + HOUR_MS + 7 * 24 * HOUR_MS) / 1_000;
+    world.ledger.sweep().await.expect_err("the second one is gone");
+    let deletable_at = deletable_at(&world).await;
+    assert!(deletable_at.len() == 2 && deletable_at.iter().all(|at| *at >= least), "{deletable_at:?}");
+}
