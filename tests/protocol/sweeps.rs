@@ -1,7 +1,11 @@
 //! Sweeps beside a compactor that is behind or stands still: what they put off, and what work never keeps them from.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
-use ledger::{Clock, Error, StartFrom, limits};
+use ledger::model::StreamName;
+use ledger::{Clock, Error, PartitionId, StartFrom, limits};
 
 use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, stop_compaction, subscription};
 
@@ -122,7 +126,7 @@ async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty
     world.ledger.sweep().await.expect("a sweep");
     let took_ms = world.clock.now().since(began);
     assert!(took_ms < 2 * limits::SWEEP_MS, "{took_ms} ms for three streams of 47 seconds each");
-    assert!((1..3).contains(&is_paused(2).await), "what is left of one or two is too old");
+    assert_eq!(is_paused(2).await, 3, "what is left of each is too old");
     // Wherever a sweep begins, each gets its turn.
     let mut sweeps = 1;
     while is_paused(10 + sweeps).await > 0 {
@@ -130,6 +134,27 @@ async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty
         sweeps += 1;
         assert!(sweeps < 20, "never compacted");
     }
+}
+
+#[tokio::test]
+async fn a_long_log_holds_up_no_short_one() {
+    let world = World::new().await;
+    let mut partitions = Vec::new();
+    for (name, keys) in [("long", 4_500), ("short", 10)] {
+        let stream = world.ledger.create_stream(definition(name, 1, 1)).await.expect("a stream").value;
+        let keys: Vec<_> = (0..keys).map(|number| event(&number.to_string(), "1")).collect();
+        for events in keys.chunks(500) {
+            world.ledger.publish(request(&stream.definition.name, events.to_vec())).await.expect("places");
+        }
+        partitions.push(PartitionId { incarnation: stream.incarnation, partition: 0 });
+    }
+    world.engine.record();
+    let reached = world.ledger.compact_partitions(partitions.clone()).await;
+    assert!(reached.values().all(Result::is_ok));
+    let moved = world.engine.take_calls().into_iter().filter(|call| call.operation == "UpdateItem");
+    let moved: Vec<_> = moved.filter_map(|call| call.partition_keys.into_iter().next()).collect();
+    let [long, short] = [0, 1].map(|index: usize| format!("STREAM#{}", partitions[index].incarnation));
+    assert_eq!(moved, [long.clone(), short, long.clone(), long]);
 }
 
 /// Nothing is compacted, and putting off takes its time.
@@ -182,19 +207,38 @@ async fn putting_off_goes_on_where_the_sweep_before_had_no_more_time() {
     assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
 }
 
-#[tokio::test]
-async fn a_gap_keeps_nothing_else_from_being_put_off() {
-    let world = World::new().await;
+/// A stream of three record batches whose second is gone.
+async fn stream_with_a_gap(world: &World) -> StreamName {
     let stream = world.stream(1, 1).await;
     for number in 0..3 {
         publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
     }
-    let items = world.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
-    let middle =
-        items.unwrap_or_default().into_iter().find(|item| item["SK"].as_s().is_ok_and(|key| key.ends_with("02")));
-    let middle = middle.expect("the second record batch");
-    let delete = world.engine.client().delete_item().table_name("eventledger");
-    delete.key("PK", middle["PK"].clone()).key("SK", middle["SK"].clone()).send().await.expect("deleted");
+    let client = world.engine.client();
+    let items = client.scan().table_name("eventledger").send().await.expect("the table").items.unwrap_or_default();
+    let is_second = |item: &HashMap<_, AttributeValue>| item["SK"].as_s().is_ok_and(|key| key.ends_with("02"));
+    let second = items.into_iter().find(is_second).expect("the second record batch");
+    let delete = client.delete_item().table_name("eventledger");
+    delete.key("PK", second["PK"].clone()).key("SK", second["SK"].clone()).send().await.expect("deleted");
+    stream
+}
+
+#[tokio::test]
+async fn compaction_goes_up_to_a_gap_and_says_so() {
+    let world = World::new().await;
+    let stream = stream_with_a_gap(&world).await;
+    let error = world.ledger.compact_stream(&stream).await.expect_err("the second one is gone");
+    assert!(
+        matches!(&error, Error::OutcomeUnknown(cause) if cause.to_string().contains("compacted state is behind")),
+        "{error:?}"
+    );
+    let state = world.ledger.list_compacted(&stream, None, "", 10).await.expect("compacted state");
+    assert_eq!(state.records.len(), 1);
+}
+
+#[tokio::test]
+async fn a_gap_keeps_nothing_else_from_being_put_off() {
+    let world = World::new().await;
+    stream_with_a_gap(&world).await;
     world.clock.advance(4 * 24 * HOUR_MS);
     stop_compaction(&world, 500);
     let least = (world.clock.now().0 + HOUR_MS + 7 * 24 * HOUR_MS) / 1_000;

@@ -1,26 +1,35 @@
 //! Compacts each partition that changed.
 
-use ledger::{Error, Ledger, Result};
+use std::collections::BTreeMap;
+
+use ledger::{Error, Ledger, PartitionId, Result};
 use metrics::counter;
 use platform::telemetry::catalogue;
 
 use crate::wire::Changes;
 
-/// Compacts each partition that a batch of changes names. One that fails does not keep the others waiting; its error is
-/// answered after them, so that the batch is delivered again.
+/// Compacts each partition that a batch of changes names.
 ///
 /// # Errors
-/// The last error of a partition.
+/// That of a partition, after all were tried, so that the batch is delivered again.
 pub async fn compact(ledger: Ledger, changes: Changes) -> Result<()> {
-    let mut outcome = Ok(());
-    for partition in changes.partitions() {
-        if let Err(error) = ledger.compact_partition(&partition).await {
+    compact_partitions(&ledger, changes.partitions()).await.into_values().next().map_or(Ok(()), Err)
+}
+
+/// Compacts partitions, and answers those that failed, and why, which is logged and counted. None keeps the others waiting.
+pub async fn compact_partitions(
+    ledger: &Ledger,
+    partitions: impl IntoIterator<Item = PartitionId>,
+) -> BTreeMap<PartitionId, Error> {
+    let mut failed = BTreeMap::new();
+    for (partition, reached) in ledger.compact_partitions(partitions).await {
+        if let Err(error) = reached {
             tracing::warn!(%error, incarnation = %partition.incarnation, partition = partition.partition, "not compacted");
             if matches!(error, Error::Internal(_)) {
                 counter!(catalogue::COMPACTOR_POISON.name).increment(1);
             }
-            outcome = Err(error);
+            failed.insert(partition, error);
         }
     }
-    outcome
+    failed
 }

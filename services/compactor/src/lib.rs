@@ -6,5 +6,5 @@
 mod handlers;
 mod wire;
 
-pub use handlers::compact;
+pub use handlers::{compact, compact_partitions};
 pub use wire::Changes;

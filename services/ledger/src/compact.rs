@@ -3,7 +3,7 @@
 //! The doorbell only says that a partition changed; what changed is read from the log. Every put is guarded by the slot
 //! it came from and the watermark moves last, so compactors may overlap, repeat and stop anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -31,65 +31,89 @@ impl Ledger {
             let detail = "this stream was created without compaction, so there is nothing to compact";
             return Err(Error::Refused { pointer: "", detail });
         }
-        let (mut watermarks, mut wrote, deadline) = (Vec::new(), false, self.store.deadline());
+        let mut done = self.compact_in_turns(stream.partitions(), self.store.deadline()).await;
+        let honest = Error::after_doubt(done.wrote);
+        let mut watermarks = Vec::new();
         for partition in stream.partitions() {
-            let reached = self.compact_until(&partition, deadline, &mut wrote).await;
-            let watermark = reached.map_err(Error::after_doubt(wrote))?.offset;
+            let reached = match done.reached.remove(&partition) {
+                Some(reached) => reached,
+                // There was no time for it.
+                None => self.store.partition(&partition).await.map(|known| known.watermark),
+            };
+            let watermark = reached.map_err(honest)?.offset;
             watermarks.push(Watermark { partition: partition.partition, watermark });
         }
         Ok(watermarks)
     }
 
-    /// Compacts one partition until its watermark, which is answered, reaches the tail; nothing when its stream is not
-    /// compacted.
+    /// Compacts partitions until their watermarks, which are answered, reach their tails; a round of each in turn, so that a
+    /// long log holds up no short one. Nothing is done where a stream is not compacted.
     ///
     /// # Errors
-    /// `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`, `Internal` at a
-    /// record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
-    pub async fn compact_partition(&self, partition: &PartitionId) -> Result<Position> {
-        self.compact_until(partition, Timestamp(u64::MAX), &mut false).await
+    /// Of each partition: `CompactionGap` when something above the watermark is gone, `Unavailable`, `OutcomeUnknown`,
+    /// `Internal` at a record that cannot be read: the watermark then stays before it, and what is compacted stays correct.
+    pub async fn compact_partitions(
+        &self,
+        partitions: impl IntoIterator<Item = PartitionId>,
+    ) -> BTreeMap<PartitionId, Result<Position>> {
+        self.compact_in_turns(partitions, Timestamp(u64::MAX)).await.reached
     }
 
-    /// Compacts one partition up to its tail or until the deadline, and answers how far it came. `wrote` becomes true once
-    /// anything was sent to the store that may have changed it.
-    pub(crate) async fn compact_until(
+    /// The same for so long. Partitions that never had their turn are not answered.
+    pub(crate) async fn compact_in_turns(
         &self,
-        partition: &PartitionId,
-        deadline: Timestamp,
-        wrote: &mut bool,
-    ) -> Result<Position> {
-        let known = self.store.partition(partition).await?;
-        let mut watermark = known.watermark;
-        if !known.compaction {
-            return Ok(watermark);
-        }
-        loop {
-            let round_ends = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
-            let round = self.read_round(partition, watermark).await?;
-            let Some(reached) = round.reached else { return Ok(watermark) };
-            trace::link(round.producers);
-            let now = self.clock.now();
-            *wrote = true;
-            if is_planted(Bug::WatermarkBeforeThePuts) {
-                self.store.advance_watermark(partition, reached, now).await?;
+        partitions: impl IntoIterator<Item = PartitionId>,
+        until: Timestamp,
+    ) -> Compaction {
+        let mut turns: VecDeque<_> = partitions.into_iter().map(|partition| (partition, None)).collect();
+        let mut done = Compaction { reached: BTreeMap::new(), wrote: false };
+        while let Some((partition, known)) = turns.pop_front() {
+            if self.clock.now() >= until {
+                break;
             }
-            stream::iter(round.latest)
-                .map(|(key, (slot, record))| async move {
-                    // A refused put is fine: someone newer was there.
-                    self.store.put_compacted(partition, &key, slot, &record, round_ends).await
-                })
-                .buffer_unordered(limits::COMPACTION_WRITES)
-                .try_for_each(|_| async { Ok(()) })
-                .await?;
-            ensure!(reached > watermark, "a watermark only moves forward");
+            let turn = self.compact_round(&partition, known, &mut done.wrote).await;
+            if let Ok(Turn { watermark, at_tail: false }) = turn {
+                turns.push_back((partition.clone(), Some(watermark)));
+            }
+            done.reached.insert(partition, turn.map(|turn| turn.watermark));
+        }
+        done
+    }
+
+    /// Compacts a bounded stretch of a partition after its watermark, as it is known or read.
+    async fn compact_round(&self, partition: &PartitionId, known: Option<Position>, wrote: &mut bool) -> Result<Turn> {
+        let watermark = match known {
+            Some(watermark) => watermark,
+            None => {
+                let read = self.store.partition(partition).await?;
+                if !read.compaction {
+                    return Ok(Turn { watermark: read.watermark, at_tail: true });
+                }
+                read.watermark
+            }
+        };
+        let ends_at = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
+        let round = self.read_round(partition, watermark).await?;
+        let Some(reached) = round.reached else { return Ok(Turn { watermark, at_tail: true }) };
+        trace::link(round.producers);
+        let now = self.clock.now();
+        *wrote = true;
+        if is_planted(Bug::WatermarkBeforeThePuts) {
             self.store.advance_watermark(partition, reached, now).await?;
-            let delay_ms = self.clock.now().since(round.youngest);
-            usage::note(|usage| usage.compaction_delay_ms.push(delay_ms));
-            watermark = reached;
-            if self.clock.now() >= deadline {
-                return Ok(watermark);
-            }
         }
+        stream::iter(round.latest)
+            .map(|(key, (slot, record))| async move {
+                // A refused put is fine: someone newer was there.
+                self.store.put_compacted(partition, &key, slot, &record, ends_at).await
+            })
+            .buffer_unordered(limits::COMPACTION_WRITES)
+            .try_for_each(|_| async { Ok(()) })
+            .await?;
+        ensure!(reached > watermark, "a watermark only moves forward");
+        self.store.advance_watermark(partition, reached, now).await?;
+        let delay_ms = self.clock.now().since(round.youngest);
+        usage::note(|usage| usage.compaction_delay_ms.push(delay_ms));
+        Ok(Turn { watermark: reached, at_tail: !round.cut })
     }
 
     /// Reads the contiguous record batches after the watermark, up to a bound of bytes, and folds them.
@@ -108,8 +132,8 @@ impl Ledger {
                 if batch.slot != expected.slot {
                     // A query may see a write in part: whoever wrote it rings again once all of it is seen. Else something
                     // was deleted that never was compacted.
-                    let torn =
-                        round.reached.is_some() || self.store.record_batch(partition, expected.slot).await?.is_some();
+                    round.cut = round.reached.is_some();
+                    let torn = round.cut || self.store.record_batch(partition, expected.slot).await?.is_some();
                     return if torn { Ok(round) } else { Err(Error::CompactionGap) };
                 }
                 ensure!(batch.base_offset == expected.offset, "a slot begins where the one before it ended");
@@ -119,6 +143,7 @@ impl Ledger {
                 bytes += batch.body.as_ref().map_or(0, crate::store::body::Body::raw_length);
                 round.fold(&batch, batch.records(partition.partition)?);
                 if bytes >= limits::COMPACTION_ROUND_BYTES || round.latest.len() >= limits::COMPACTION_ROUND_KEYS {
+                    round.cut = true;
                     return Ok(round);
                 }
             }
@@ -130,6 +155,20 @@ impl Ledger {
     }
 }
 
+/// What came of compacting partitions.
+pub(crate) struct Compaction {
+    /// The watermark of each that had its turn, or why it failed.
+    pub(crate) reached: BTreeMap<PartitionId, Result<Position>>,
+    /// Whether anything was sent to the store that may have changed it.
+    wrote: bool,
+}
+
+/// Where a partition stands after its turn.
+struct Turn {
+    watermark: Position,
+    at_tail: bool,
+}
+
 /// The latest record of each key in a stretch of the log, with its slot.
 #[derive(Default)]
 struct Round {
@@ -137,6 +176,8 @@ struct Round {
     /// Who published what was read, also what something later replaced.
     producers: BTreeSet<Option<TraceParent>>,
     reached: Option<Position>,
+    /// Whether it ends before the last that was seen of the log. What came after it was looked for rings by itself.
+    cut: bool,
     /// When the last of it was accepted.
     youngest: Timestamp,
 }

@@ -51,7 +51,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Compacts what no doorbell rang for. What there is no time for comes with a later sweep: each begins at another
+    /// Compacts what no doorbell rang for. What never had its turn in time comes with a later sweep: each begins at another
     /// partition.
     async fn compact_what_is_left(&self, streams: &[StreamItem], failures: &mut Failures) {
         let compacted = streams.iter().filter(|stream| stream.stream.definition.compaction);
@@ -61,11 +61,7 @@ impl Ledger {
             partitions.rotate_left(usize::try_from(first).unwrap_or_default());
         }
         let until = self.clock.now().plus(limits::SWEEP_MS);
-        for partition in partitions {
-            if self.clock.now() >= until {
-                return;
-            }
-            let compacted = self.compact_until(&partition, until, &mut false).await;
+        for (_, compacted) in self.compact_in_turns(partitions, until).await.reached {
             failures.note("a partition was not compacted", compacted);
         }
     }

@@ -37,20 +37,20 @@ pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
     }
 }
 
-/// Compacts each partition, and answers those that failed.
+/// Compacts partitions as one piece of work, and answers those that failed.
 async fn compact(
     ledger: &Ledger,
     telemetry: &Telemetry,
     partitions: impl IntoIterator<Item = PartitionId>,
 ) -> BTreeSet<PartitionId> {
     let mut failed = BTreeSet::new();
-    for partition in partitions {
-        let work = async { ledger.compact_partition(&partition).await.map(drop) };
-        if telemetry.event(ledger, "compact_partitions", &ledger.randomness().hex_id(), work).await.is_err() {
-            tracing::warn!(?partition, "a partition could not be compacted and will be tried again");
-            failed.insert(partition);
-        }
-    }
+    let work = async {
+        let failures = compactor::compact_partitions(ledger, partitions).await;
+        failed.extend(failures.keys().cloned());
+        failures.into_values().next().map_or(Ok(()), Err)
+    };
+    // What went wrong is logged; it is tried again.
+    telemetry.event(ledger, "compact_partitions", &ledger.randomness().hex_id(), work).await.ok();
     failed
 }
 
