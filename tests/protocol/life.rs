@@ -195,6 +195,35 @@ async fn who_goes_on_in_the_next_life_commits_beside_a_bootstrap() {
 }
 
 #[tokio::test]
+async fn who_goes_on_in_the_next_life_ends_no_snapshot_that_another_reads() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
+    world.ledger.delete_stream(&stream).await.expect("deleted");
+    let stream = world.stream(1, 24).await;
+    for key in ["a", "b"] {
+        publish(&world.ledger, &stream, key, "1").await.expect("a place");
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    // The state is all that is left of them.
+    world.clock.advance(25 * HOUR_MS);
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let one = PageRequest { limit: 1, wait_ms: 0 };
+    let first = world.ledger.poll(&stream, &name, None, one).await.expect("half of the state");
+    world.ledger.commit(&stream, &name, first.cursor.clone()).await.expect("a commit");
+    let error = world.ledger.poll(&stream, &name, Some(old), page()).await.expect_err("another life");
+    let Error::StreamRecreated(restart) = error else { panic!("{error:?}") };
+    let nothing = world.ledger.poll(&stream, &name, Some(restart.earliest), page()).await.expect("a page");
+    assert!(!world.ledger.commit(&stream, &name, nothing.cursor).await.expect("a commit").advanced);
+    let rest = world.ledger.poll(&stream, &name, None, page()).await.expect("the other half");
+    let mut found = [keys(&first), keys(&rest)].concat();
+    found.sort();
+    assert_eq!(found, ["a", "b"]);
+}
+
+#[tokio::test]
 async fn on_a_fleet_a_deleted_name_is_free_only_when_every_cache_expired() {
     let world = World::new().await;
     let fleet = world.another(2);

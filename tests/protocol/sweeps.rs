@@ -1,27 +1,30 @@
 //! Sweeps beside a compactor that is behind or stands still: what they put off, and what work never keeps them from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use embedded::{CallInfo, Course, Decision, Failure, Fate};
+use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
 use ledger::model::StreamName;
 use ledger::{Clock, Error, PartitionId, StartFrom, limits};
 
 use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, stop_compaction, subscription};
 
-/// When time to live may delete each record batch, in seconds, in the order of the log.
-async fn deletable_at(world: &World) -> Vec<u64> {
+/// Of each log, when time to live may delete its record batches, in seconds, in their order.
+async fn logs(world: &World) -> BTreeMap<String, Vec<u64>> {
     let items = world.engine.client().scan().table_name("eventledger").send().await.expect("the table").items;
-    let mut batches: Vec<(u64, u64)> = items
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|item| {
-            let number = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
-            Some((number("base_offset")?, number("expires_at")?))
-        })
-        .collect();
-    batches.sort_unstable();
-    batches.into_iter().map(|(_, expires_at)| expires_at).collect()
+    let mut batches: BTreeMap<String, BTreeMap<u64, u64>> = BTreeMap::new();
+    for item in items.unwrap_or_default() {
+        let number = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
+        if let (Some(offset), Some(ends)) = (number("base_offset"), number("expires_at")) {
+            batches.entry(item["PK"].as_s().expect("text").clone()).or_default().insert(offset, ends);
+        }
+    }
+    batches.into_iter().map(|(log, ends)| (log, ends.into_values().collect())).collect()
+}
+
+/// The same of the one log there is.
+async fn deletable_at(world: &World) -> Vec<u64> {
+    logs(world).await.into_values().flatten().collect()
 }
 
 #[tokio::test]
@@ -44,18 +47,27 @@ async fn what_is_put_off_never_outlives_what_came_after_it() {
 }
 
 #[tokio::test]
-async fn putting_off_a_deletion_never_shortens_a_retention() {
+async fn putting_off_a_deletion_shortens_no_life() {
     let world = World::new().await;
     let stream = world.stream(1, 720).await;
-    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
-    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
-    world.clock.advance(4 * 24 * HOUR_MS);
-    stop_compaction(&world, 500);
-    world.ledger.sweep().await.expect_err("compaction fails");
-    // Retention is thirty days; what was put off on the fourth is still there on the twenty-ninth.
-    world.clock.advance(25 * 24 * HOUR_MS);
-    assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
-    assert_eq!(world.log(&stream).await.len(), 2);
+    for number in 0..3 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+        world.clock.advance(HOUR_MS);
+    }
+    let mut before = deletable_at(&world).await;
+    let mut put_off = 0;
+    // Retention is thirty days; each week nothing has been compacted.
+    for week in 1..=8 {
+        world.clock.advance(7 * 24 * HOUR_MS);
+        stop_compaction(&world, 500);
+        world.ledger.sweep().await.expect_err("compaction fails");
+        assert_eq!(world.engine.sweep_expired().expect("time to live"), 0, "week {week}");
+        let after = deletable_at(&world).await;
+        assert!(after.iter().zip(&before).all(|(after, before)| after >= before), "week {week}");
+        put_off += usize::from(after != before);
+        before = after;
+    }
+    assert_eq!(put_off, 1, "in the fifth week, and for as long as something new would stay");
 }
 
 #[tokio::test]
@@ -205,6 +217,50 @@ async fn putting_off_goes_on_where_the_sweep_before_had_no_more_time() {
     assert_eq!((put_off, sweeps), (300, 3), "each of them once, in three sweeps");
     world.clock.advance(5 * 24 * HOUR_MS);
     assert_eq!(world.engine.sweep_expired().expect("time to live"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stalled_partition_has_its_share_of_a_sweep() {
+    let world = World::on(Clock::simulated(START)).await;
+    for (name, count) in [("a", 300), ("b", 10)] {
+        let stream = world.ledger.create_stream(definition(name, 1, 1)).await.expect("a stream").value.definition.name;
+        for _ in 0..count {
+            publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+        }
+    }
+    world.clock.advance(4 * 24 * HOUR_MS);
+    world.engine.set_fate(NoStateAndSlowLog);
+    let before = logs(&world).await;
+    let _ = world.ledger.sweep().await.expect_err("nothing is compacted");
+    let mut put_off = Vec::new();
+    for (log, ends) in logs(&world).await {
+        put_off.push(ends.iter().zip(&before[&log]).filter(|(after, before)| after > before).count());
+    }
+    put_off.sort_unstable();
+    assert!(put_off[0] == 10 && (60..=134).contains(&put_off[1]), "a minute, or what the short one left: {put_off:?}");
+}
+
+/// Looking at the log is slow.
+struct SlowQueries;
+
+impl Fate for SlowQueries {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let slow = call.operation == "Query" && call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
+        Course { returns_ms: if slow { 700 } else { 0 }, page: Page::Cut(1), ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_slow_to_read_is_compacted_in_rounds() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.ledger.create_stream(definition("orders", 1, 1)).await.expect("a stream").value;
+    for number in 0..100 {
+        publish(&world.ledger, &stream.definition.name, "a", &number.to_string()).await.expect("a place");
+    }
+    world.engine.set_fate(SlowQueries);
+    let partition = PartitionId { incarnation: stream.incarnation, partition: 0 };
+    let reached = world.ledger.compact_partitions([partition]).await.into_values().next().expect("its turn");
+    assert_eq!(reached.expect("a watermark").offset, 100);
 }
 
 /// A stream of three record batches whose second is gone.

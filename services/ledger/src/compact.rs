@@ -92,8 +92,9 @@ impl Ledger {
                 read.watermark
             }
         };
-        let ends_at = self.clock.now().plus(limits::COMPACTION_ROUND_MS);
-        let round = self.read_round(partition, watermark).await?;
+        let began = self.clock.now();
+        let (read_by, ends_at) = (began.plus(limits::COMPACTION_ROUND_MS / 2), began.plus(limits::COMPACTION_ROUND_MS));
+        let round = self.read_round(partition, watermark, read_by).await?;
         let Some(reached) = round.reached else { return Ok(Turn { watermark, at_tail: true }) };
         trace::link(round.producers);
         let now = self.clock.now();
@@ -116,8 +117,8 @@ impl Ledger {
         Ok(Turn { watermark: reached, at_tail: !round.cut })
     }
 
-    /// Reads the contiguous record batches after the watermark, up to a bound of bytes, and folds them.
-    async fn read_round(&self, partition: &PartitionId, watermark: Position) -> Result<Round> {
+    /// Reads the contiguous record batches after the watermark, up to a bound of bytes, keys and time, and folds them.
+    async fn read_round(&self, partition: &PartitionId, watermark: Position, read_by: Timestamp) -> Result<Round> {
         let query = Store::log_from(partition, watermark.slot);
         let mut round = Round::default();
         let (mut start, mut bytes) = (None, 0);
@@ -146,6 +147,10 @@ impl Ledger {
                     round.cut = true;
                     return Ok(round);
                 }
+            }
+            if self.clock.now() >= read_by && round.reached.is_some() {
+                round.cut = true;
+                return Ok(round);
             }
             match page.next {
                 None => return Ok(round),

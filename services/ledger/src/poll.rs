@@ -220,8 +220,10 @@ impl Ledger {
             let name = SubscriptionName::parse(name.clone()).ok_or(Error::InvalidCursor)?;
             if let Some(item) = self.store.subscription(stream.incarnation(), &name).await? {
                 used_for = CursorUse::subscription(&name, item.generation);
-                // Else its commits would count for nothing beside a bootstrap that the subscription has begun.
-                phase = Some(Phase::Live { targets: Vec::new(), watermarks: item.progress.watermarks() });
+                // Else its commits would count for nothing beside the bootstrap that the subscription went on from. One whose
+                // snapshot is not read to its end yet is not ended by what others read.
+                phase = (!item.progress.in_snapshot())
+                    .then(|| Phase::Live { targets: Vec::new(), watermarks: item.progress.watermarks() });
             }
         }
         let start = self.start(stream, crate::StartFrom::Earliest).await?;

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
+use crate::model::StreamName;
 use crate::planted::{Bug, is_planted};
 use crate::store::{RecordBatch, Store, StreamItem};
 
@@ -29,11 +30,17 @@ impl Ledger {
                 failures.note("a head was not kept", self.keep_head(stream, &partition).await);
             }
         }
-        let until = self.clock.now().plus(limits::SWEEP_MS);
+        let mut stalled = Vec::new();
         for stream in streams.iter().filter(|stream| stream.stream.definition.compaction) {
-            for partition in self.find_stalled(stream, &mut failures).await {
-                failures.note("a deletion was not put off", self.put_off_deletions(stream, &partition, until).await);
-            }
+            let partitions = self.find_stalled(stream.name(), &mut failures).await;
+            stalled.extend(partitions.into_iter().map(|partition| (stream, partition)));
+        }
+        let ends_at = self.clock.now().plus(limits::SWEEP_MS);
+        for (left, (stream, partition)) in (1..=stalled.len() as u64).rev().zip(&stalled) {
+            // Each has its share of the time that is left.
+            let now = self.clock.now();
+            let until = now.plus(ends_at.since(now) / left);
+            failures.note("a deletion was not put off", self.put_off_deletions(stream, partition, until).await);
         }
         for ended in self.store.ended_streams().await? {
             // Until every cache has expired, services may still write into it.
@@ -51,35 +58,39 @@ impl Ledger {
         Ok(())
     }
 
-    /// Compacts what no doorbell rang for. What never had its turn in time comes with a later sweep: each begins at another
-    /// partition.
+    /// Compacts what no doorbell rang for. What never had its turn in time comes with a later sweep: each has an order of its own.
     async fn compact_what_is_left(&self, streams: &[StreamItem], failures: &mut Failures) {
         let compacted = streams.iter().filter(|stream| stream.stream.definition.compaction);
         let mut partitions: Vec<_> = compacted.flat_map(StreamItem::partitions).collect();
-        if partitions.len() > 1 {
-            let first = self.randomness.below(partitions.len() as u64);
-            partitions.rotate_left(usize::try_from(first).unwrap_or_default());
-        }
+        partitions.sort_by_cached_key(|_| self.randomness.below(u64::MAX));
         let until = self.clock.now().plus(limits::SWEEP_MS);
         for (_, compacted) in self.compact_in_turns(partitions, until).await.reached {
             failures.note("a partition was not compacted", compacted);
         }
     }
 
-    /// The partitions whose oldest uncompacted record batch is too old; while there are any, publishing pauses.
-    async fn find_stalled(&self, stream: &StreamItem, failures: &mut Failures) -> Vec<PartitionId> {
-        let (seen_at, mut stalled, mut unknown) = (self.clock.now(), Vec::new(), false);
+    /// The partitions whose oldest uncompacted record batch is too old, or cannot be read; while there are any, publishing
+    /// pauses.
+    async fn find_stalled(&self, name: &StreamName, failures: &mut Failures) -> Vec<PartitionId> {
+        let seen_at = self.clock.now();
+        let Some(stream) = failures.note("a definition was not read", self.store.stream(name).await).flatten() else {
+            return Vec::new();
+        };
+        let (mut stalled, mut unknown) = (Vec::new(), false);
         for partition in stream.partitions() {
-            let oldest = failures.note("a stalled compactor was not looked for", self.uncompacted(&partition).await);
-            unknown |= oldest.is_none();
-            let is_old = |batch: &RecordBatch| seen_at.since(batch.accepted_at) > limits::COMPACTOR_STALLED_MS;
-            if oldest.flatten().as_ref().is_some_and(is_old) {
-                stalled.push(partition);
-            }
+            let oldest = self.uncompacted(&partition).await;
+            let is_stalled = match &oldest {
+                Ok(oldest) => {
+                    oldest.as_ref().is_some_and(|batch| seen_at.since(batch.accepted_at) > limits::COMPACTOR_STALLED_MS)
+                }
+                Err(error) => matches!(error, Error::Internal(_)),
+            };
+            unknown |= failures.note("a stalled compactor was not looked for", oldest).is_none();
+            stalled.extend(is_stalled.then_some(partition));
         }
         let is_stalled = !stalled.is_empty() || (unknown && stream.compactor_stalled);
         if is_stalled != stream.compactor_stalled {
-            let marked = self.store.mark_compactor(stream, is_stalled, seen_at).await;
+            let marked = self.store.mark_compactor(&stream, is_stalled, seen_at).await;
             failures.note("a stalled compactor was not marked", marked);
             self.forget_stream(stream.name());
         }
@@ -97,25 +108,30 @@ impl Ledger {
     /// goes on where there was no more time.
     async fn put_off_deletions(&self, stream: &StreamItem, partition: &PartitionId, until: Timestamp) -> Result<()> {
         let Some(oldest) = self.uncompacted(partition).await? else { return Ok(()) };
-        let soon = self.clock.now().plus(limits::PUT_OFF_BEFORE_MS);
-        let stays = |batch: &RecordBatch| batch.deletable_at.is_none_or(|at| at >= soon);
-        if stays(&oldest) {
+        let now = self.clock.now();
+        let Some(oldest_ends) = oldest.deletable_at.filter(|at| *at < now.plus(limits::PUT_OFF_BEFORE_MS)) else {
             return Ok(());
-        }
+        };
         let Some(head) = self.store.head(partition).await? else { return Err(Error::HeadLost) };
         // Once it is put off, nothing tells any more that newer ones may be gone.
         self.trust_head(&head)?;
         let target = match head.deletable_at {
-            Some(at) if stays(&head) => at,
-            _ => stream.deletable_at(self.clock.now()),
+            // What was begun is ended first, else the oldest might never be reached.
+            Some(at) if at >= oldest_ends.plus(limits::HEAD_UNSAFE_MS) => at,
+            _ => stream.deletable_at(now),
         };
-        let first = self.first_put_off(partition, oldest.slot, head.slot + 1, target).await?;
+        let mut slot = self.first_put_off(partition, oldest.slot, head.slot + 1, target).await?;
         let mut gap = false;
-        for slot in (oldest.slot..first).rev() {
+        while slot > oldest.slot {
             if self.clock.now() >= until {
                 return Err(Error::Unavailable("a sweep has no time to put off every deletion".into()));
             }
-            gap |= !self.store.put_off_deletion(partition, slot, target).await?;
+            slot -= 1;
+            if !self.store.put_off_deletion(partition, slot, target).await? {
+                gap = true;
+                let before = self.store.last_record_batch(partition, oldest.slot, slot).await?;
+                slot = before.map_or(oldest.slot, |batch| batch.slot + 1);
+            }
         }
         if gap { Err(Error::CompactionGap) } else { Ok(()) }
     }

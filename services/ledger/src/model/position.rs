@@ -102,7 +102,7 @@ impl Progress {
         self
     }
 
-    /// Whether a reader that is moved here from there reads again what it has passed, or compacted state anew.
+    /// Whether a reader that is moved here from there reads again what it has passed, or compacted state after the log.
     #[must_use]
     pub fn goes_back_from(&self, there: &Self) -> bool {
         match (&self.phase, &there.phase) {

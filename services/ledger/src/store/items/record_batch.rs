@@ -146,6 +146,18 @@ impl Store {
         }
     }
 
+    /// The newest record batch from a slot to another, both included.
+    pub(crate) async fn last_record_batch(
+        &self,
+        partition: &PartitionId,
+        from: u64,
+        to: u64,
+    ) -> Result<Option<RecordBatch>> {
+        let range = Range::Between(schema::sequence(from), schema::sequence(to));
+        let query = Query { partition_key: schema::log(partition), range, descending: true };
+        self.first(&query).await?.as_ref().map(RecordBatch::read).transpose()
+    }
+
     /// The record batch at a slot.
     pub(crate) async fn record_batch(&self, partition: &PartitionId, slot: u64) -> Result<Option<RecordBatch>> {
         self.get(Key::RecordBatch(partition, slot)).await?.as_ref().map(RecordBatch::read).transpose()
