@@ -14,14 +14,22 @@ use crate::problem::{Code, Problem};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KilledAt(pub Timestamp);
 
-/// Between the answer and the end of the process, in milliseconds: the answer must get out, and the metrics with it.
+/// Between what was done and the end of the process, in milliseconds: the answer must get out, and the metrics with it.
 const MARGIN_MS: u64 = 500;
+/// What of that is left to the answer itself.
+const ANSWER_MARGIN_MS: u64 = 200;
 
 impl KilledAt {
     /// When everything must be done.
     #[must_use]
     pub fn done_by(self) -> Timestamp {
         Timestamp(self.0.0.saturating_sub(MARGIN_MS))
+    }
+
+    /// When nothing may hold up the answer any more.
+    #[must_use]
+    pub fn answered_by(self) -> Timestamp {
+        Timestamp(self.0.0.saturating_sub(ANSWER_MARGIN_MS))
     }
 }
 

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, InvocationSpan, Outcome, Telemetry};
+use crate::telemetry::{self, InvocationSpan, Outcome, Route, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,12 +32,11 @@ pub(crate) async fn pass(
     next: Next,
 ) -> Response {
     let request_id = ledger.randomness().hex_id();
-    let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let route = Route::new(request.method(), request.extensions().get().map(MatchedPath::as_str));
 
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
-    let traced = InvocationSpan::of_request(Traced::read(request.headers()).0);
+    let traced = InvocationSpan::of_request(Traced::read(request.headers()).0, &route);
     let trace_id = traced.trace_id();
     let (request, read) = watch_body(request);
     let span = tracing::info_span!(
@@ -73,7 +72,7 @@ pub(crate) async fn pass(
             properties.insert("code".to_owned(), problem.code().as_str().into());
         }
         let status = response.status().as_u16();
-        (response, Outcome { status, route: Some((method, route)), properties })
+        (response, Outcome { status, route: Some(route), properties })
     };
     teller.invocation(ledger.clock(), "unknown", &traced, work, judge).instrument(span).await
 }

@@ -47,10 +47,12 @@ pub fn serve(service: &str, routes: Routes) -> Result<(), Error> {
         let settings = Settings { environment: config.environment, quotas: Quotas::default(), telemetry };
         let router = routes.router(ledger.clone(), &settings);
         let respond = |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+            let killed_at = killed_at(&event.context);
             let answer = answer(router.clone(), event);
-            async {
+            let (clock, traces) = (ledger.clock(), traces.as_ref());
+            async move {
                 let answer = answer.await;
-                flush(traces.as_ref(), ledger.clock()).await;
+                flush(traces, clock, killed_at).await;
                 Ok::<_, Error>(answer)
             }
         };
@@ -77,14 +79,15 @@ where
                 Box::pin(handler(ledger.clone(), event.payload));
             let (ledger, telemetry, traces) = (&ledger, &telemetry, traces.as_ref());
             async move {
-                let done_by = killed_at(&event.context).map_or(Timestamp(u64::MAX), KilledAt::done_by);
+                let killed_at = killed_at(&event.context);
+                let done_by = killed_at.map_or(Timestamp(u64::MAX), KilledAt::done_by);
                 let in_time = async {
                     // Killed in the middle it would leave no line of what happened.
                     let handled = ledger.clock().until(done_by, handled).await;
                     handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())))
                 };
                 let handled = telemetry.event(ledger, operation, &event.context.request_id, in_time).await;
-                flush(traces, ledger.clock()).await;
+                flush(traces, ledger.clock(), killed_at).await;
                 handled.map_err(Error::from)
             }
         };
@@ -102,9 +105,9 @@ struct Process {
 }
 
 /// Exports what an invocation left, before its answer leaves: then the process may be frozen.
-async fn flush(traces: Option<&Traces>, clock: &Clock) {
+async fn flush(traces: Option<&Traces>, clock: &Clock, killed_at: Option<KilledAt>) {
     if let Some(traces) = traces {
-        traces.flush(clock).await;
+        traces.flush(clock, killed_at.map_or(Timestamp(u64::MAX), KilledAt::answered_by)).await;
     }
 }
 

@@ -112,8 +112,7 @@ impl Telemetry {
         let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(operation);
         let duration_ms = clock.now().since(began);
         let Outcome { status, route, .. } = outcome;
-        let named = route.as_ref().map(|(method, route)| (method.as_str(), route.as_str()));
-        span.end(named, operation, status, &properties);
+        span.end(operation, status, route.is_some(), &properties);
         let told = Told { operation, at: began, duration_ms, status, route, usage };
         self.tell(told, properties);
         result
@@ -145,7 +144,7 @@ impl Telemetry {
                 let ended = AssertUnwindSafe(work).catch_unwind().await;
                 ended.unwrap_or_else(|payload| Err(ledger::Error::Internal(count_panic(&*payload).into())))
             };
-            let traced = InvocationSpan::of_event();
+            let traced = InvocationSpan::of_event(operation);
             let span = tracing::info_span!(
                 "event",
                 service = self.service(),
@@ -189,10 +188,31 @@ impl Telemetry {
 pub(crate) struct Outcome {
     /// The status of the answer; of an event 200 or 500.
     pub(crate) status: u16,
-    /// Method and route of a request: the operation has a name of its own, but people know these better.
-    pub(crate) route: Option<(Method, String)>,
+    /// Of a request: the operation has a name of its own, but people know this better.
+    pub(crate) route: Option<Route>,
     /// What else the line tells.
     pub(crate) properties: Map<String, Value>,
+}
+
+/// What a request asked for, in words that are not its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// One of those that HTTP knows, or [`OTHER_METHOD`].
+    pub(crate) method: &'static str,
+    /// The path with names for its parts; none when no route is like it.
+    pub(crate) template: Option<String>,
+}
+
+/// What OpenTelemetry's conventions call a method that is none of HTTP's.
+pub(crate) const OTHER_METHOD: &str = "_OTHER";
+
+impl Route {
+    /// A method is any word in HTTP, as long as a head may be.
+    pub(crate) fn new(method: &Method, template: Option<&str>) -> Self {
+        let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+        let method = known.into_iter().find(|known| *known == method.as_str()).unwrap_or(OTHER_METHOD);
+        Self { method, template: template.map(str::to_owned) }
+    }
 }
 
 struct Told<'a> {
@@ -200,7 +220,7 @@ struct Told<'a> {
     at: Timestamp,
     duration_ms: u64,
     status: u16,
-    route: Option<(Method, String)>,
+    route: Option<Route>,
     usage: Usage,
 }
 
@@ -247,13 +267,13 @@ impl Told<'_> {
     fn log(&self, properties: &Map<String, Value>) {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
         let (status, duration_ms, calls) = (self.status, self.duration_ms, self.usage.call_count());
-        let Some((method, route)) = &self.route else {
+        let Some(Route { method, template }) = &self.route else {
             tracing::debug!(operation = self.operation, status, duration_ms, calls, "event");
             return;
         };
         tracing::info!(
-            method = method.as_str(),
-            route,
+            method,
+            route = template.as_deref().unwrap_or("-"),
             status,
             code = text("code"),
             duration_ms,

@@ -11,18 +11,23 @@ use std::time::Duration;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use ledger::model::TraceParent;
-use ledger::{Cause, Clock};
+use ledger::{Cause, Clock, Timestamp};
 use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_http::hyper::HyperClient;
-use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{RetryPolicy, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanExporter, SpanProcessor};
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
+
+use super::invocation::{OTHER_METHOD, Route};
 
 /// Finished spans that wait to be exported. More are lost, so that a collector that is away costs no memory.
 const MOST_WAITING: usize = 4_096;
+/// When so many wait, whoever exports now and then is woken: there is room for those that finish meanwhile.
+const MANY_WAITING: usize = MOST_WAITING / 8;
 /// How long the collector may take to answer.
 const EXPORT_MS: u64 = 2_000;
 
@@ -41,7 +46,8 @@ struct Inner {
 impl Traces {
     /// Traces everything that this process does from now on, for a collector of OTLP at this URL, `/v1/traces` left out.
     /// Which traces are recorded, and what else is told of the process, is up to the variables that OpenTelemetry's SDK
-    /// knows: `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`.
+    /// knows: `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`. Nothing is tried again: the
+    /// exporter's own attempts sleep on the thread of the runtime.
     ///
     /// # Errors
     /// When the endpoint is no URL, or certificates are needed and none are found.
@@ -55,7 +61,8 @@ impl Traces {
             builder.with_http_client(HyperClient::new(HttpConnector::new(), patience, None))
         };
         let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-        let mut exporter = builder.with_endpoint(endpoint).with_timeout(patience).build()?;
+        let builder = builder.with_endpoint(endpoint).with_timeout(patience);
+        let mut exporter = builder.with_retry_policy(RetryPolicy::disabled()).build()?;
         let resource = Resource::builder().with_service_name(format!("eventledger-{service}")).with_attributes([
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
             KeyValue::new("deployment.environment.name", environment.to_owned()),
@@ -70,9 +77,19 @@ impl Traces {
         Ok(Self(Arc::new(Inner { finished, exporter, failing })))
     }
 
-    /// Exports what is finished, within two seconds. What the collector does not take is lost: traces must hold up nothing.
-    pub async fn flush(&self, clock: &Clock) {
+    /// Returns when many spans wait to be exported.
+    pub async fn many_waiting(&self) {
+        self.0.finished.many.notified().await;
+    }
+
+    /// Exports what is finished, within two seconds and until a time: then nothing is begun any more. What the collector does
+    /// not take is lost: traces must hold up nothing.
+    pub async fn flush(&self, clock: &Clock, until: Timestamp) {
         let exporter = self.0.exporter.lock().await;
+        let until = until.min(clock.now().plus(EXPORT_MS));
+        if clock.now() >= until {
+            return;
+        }
         let Waiting { spans, lost } = std::mem::take(&mut *self.0.finished.lock());
         if lost > 0 {
             tracing::warn!(lost, "spans were lost, because more finished than were exported");
@@ -81,7 +98,7 @@ impl Traces {
             return;
         }
         let count = spans.len();
-        let exported = clock.until(clock.now().plus(EXPORT_MS), exporter.export(spans)).await;
+        let exported = clock.until(until, exporter.export(spans)).await;
         let failure = match exported {
             Some(Ok(())) => None,
             Some(Err(error)) => Some(error.to_string()),
@@ -99,7 +116,10 @@ impl Traces {
 
 /// Finished spans, until they are exported.
 #[derive(Clone, Debug, Default)]
-struct Finished(Arc<Mutex<Waiting>>);
+struct Finished {
+    waiting: Arc<Mutex<Waiting>>,
+    many: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -109,7 +129,7 @@ struct Waiting {
 
 impl Finished {
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,6 +143,9 @@ impl SpanProcessor for Finished {
         let mut waiting = self.lock();
         if waiting.spans.len() < MOST_WAITING {
             waiting.spans.push(span);
+            if waiting.spans.len() == MANY_WAITING {
+                self.many.notify_one();
+            }
         } else {
             waiting.lost += 1;
         }
@@ -137,7 +160,7 @@ impl SpanProcessor for Finished {
     }
 }
 
-/// The span of an invocation.
+/// The span of an invocation. Dropped before its end, it says that nobody waited for it.
 pub(crate) struct InvocationSpan {
     context: Context,
     parent: Option<TraceParent>,
@@ -145,19 +168,27 @@ pub(crate) struct InvocationSpan {
 
 impl InvocationSpan {
     /// Of a request, as part of its caller's trace if there is one.
-    pub(crate) fn of_request(parent: Option<TraceParent>) -> Self {
-        Self::begin(SpanKind::Server, parent)
+    pub(crate) fn of_request(parent: Option<TraceParent>, route: &Route) -> Self {
+        let name = match (route.method, &route.template) {
+            (OTHER_METHOD, _) => "HTTP".to_owned(),
+            (method, Some(template)) => format!("{method} {template}"),
+            (method, None) => method.to_owned(),
+        };
+        let mut attributes = vec![KeyValue::new("http.request.method", route.method)];
+        attributes.extend(route.template.clone().map(|template| KeyValue::new("http.route", template)));
+        Self::begin(SpanKind::Server, parent, name, attributes)
     }
 
     /// Of an event. A trace of its own: many may have caused it.
-    pub(crate) fn of_event() -> Self {
-        Self::begin(SpanKind::Consumer, None)
+    pub(crate) fn of_event(operation: &str) -> Self {
+        Self::begin(SpanKind::Consumer, None, operation.to_owned(), Vec::new())
     }
 
-    fn begin(kind: SpanKind, parent: Option<TraceParent>) -> Self {
+    fn begin(kind: SpanKind, parent: Option<TraceParent>, name: String, attributes: Vec<KeyValue>) -> Self {
         let tracer = global::tracer("platform");
         let caller = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.into()));
-        let span = tracer.span_builder("invocation").with_kind(kind).start_with_context(&tracer, &caller);
+        let span = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
+        let span = span.start_with_context(&tracer, &caller);
         // Without a provider a span stands for its parent; then nothing below it is recorded.
         let context = if span.is_recording() { Context::new().with_span(span) } else { Context::new() };
         Self { context, parent }
@@ -175,28 +206,14 @@ impl InvocationSpan {
         own.or_else(|| self.parent.map(|parent| format!("{:032x}", parent.trace_id())))
     }
 
-    /// Ends it with what is known of the invocation.
-    pub(crate) fn end(
-        &self,
-        route: Option<(&str, &str)>,
-        operation: &str,
-        status: u16,
-        properties: &Map<String, Value>,
-    ) {
+    /// Ends it with what is known of the invocation; `answered` is the status of the answer to a request.
+    pub(crate) fn end(&self, operation: &str, status: u16, answered: bool, properties: &Map<String, Value>) {
         let span = self.context.span();
         if !span.is_recording() {
             return;
         }
-        match route {
-            Some((method, route)) => {
-                span.update_name(format!("{method} {route}"));
-                span.set_attributes([
-                    KeyValue::new("http.request.method", method.to_owned()),
-                    KeyValue::new("http.route", route.to_owned()),
-                    KeyValue::new("http.response.status_code", i64::from(status)),
-                ]);
-            }
-            None => span.update_name(operation.to_owned()),
+        if answered {
+            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         }
         span.set_attribute(KeyValue::new("eventledger.operation", operation.to_owned()));
         for (property, attribute) in TOLD {
@@ -210,6 +227,18 @@ impl InvocationSpan {
             span.set_status(Status::error(""));
         }
         span.end();
+    }
+}
+
+impl Drop for InvocationSpan {
+    fn drop(&mut self) {
+        // It is not recording any more where it has ended.
+        let span = self.context.span();
+        if span.is_recording() {
+            span.set_attribute(KeyValue::new("error.type", "cancelled"));
+            span.set_status(Status::error(""));
+            span.end();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connections: how many there may be at once, how long each may stay silent, and how they end.
 //!
-//! What a request may take is bounded elsewhere; here it is what never becomes one. A client that opens connections and says
-//! nothing, or a header a minute, keeps nobody out.
+//! What a request may take is bounded elsewhere; here it is what never becomes one, and answers that nobody takes. A client that
+//! says nothing, a header a minute, or does not read what it asked for, loses its place to others.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,17 +22,22 @@ use ledger::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// More clients than this wait until one leaves. Room for all the requests that are taken at once, and nearly as many idle ones.
 const CONNECTIONS: usize = 4_096;
-/// A connection on which no whole head of a request came for so long is closed: as long as most clients keep an idle one.
-const SILENCE: Duration = Duration::from_secs(75);
+/// A connection on which no whole head of a request came for so long, or nothing of an answer was taken, is closed. Most clients
+/// keep an idle one for 90 seconds: who closes first must be the one that asks.
+const SILENCE: Duration = Duration::from_secs(100);
+/// Files of the process besides its connections: the table, the log, calls to a collector.
+const OTHER_FILES: u64 = 128;
 /// When the machine has no file left for another connection, some may end in so long.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
 /// Serves until `stopped`; then no connection is accepted, and those there are end with the request that they are at.
 pub(crate) async fn serve(listener: TcpListener, router: Router, clock: Clock, stopped: impl Future<Output = ()>) {
+    make_room();
     let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
     tokio::pin!(stopped);
     loop {
@@ -67,8 +72,20 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, clock: Clock, s
     graceful.shutdown().await;
 }
 
+/// Raises what the system allows the process to have open, as far as it may.
+fn make_room() {
+    let wanted = CONNECTIONS as u64 + OTHER_FILES;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(files) if files < wanted => {
+            tracing::warn!(files, wanted, "the system allows fewer connections than there is room for")
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "how many files may be open was not found out"),
+    }
+}
+
 /// One connection, to be driven to its end.
-fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+fn connection<S: AsyncRead + AsyncWrite + Send + 'static>(
     stream: S,
     address: SocketAddr,
     router: Router,
@@ -79,10 +96,13 @@ fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         let answer = router.clone().oneshot(request);
         async move { Ok::<Response, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
+    // A request may wait for its events; what is said must be heard.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(SILENCE));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(SILENCE)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }
 
 #[cfg(test)]
@@ -117,5 +137,16 @@ mod tests {
         let (answer, after) = said("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
         assert_eq!(after, SILENCE.as_secs(), "it may ask again until then");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_its_answer_loses_its_connection() {
+        let clock = Clock::simulated(Timestamp(1_000_000));
+        let (mut client, server) = tokio::io::duplex(1_024);
+        let router = Router::new().route("/", axum::routing::get(|| async { "a".repeat(100_000) }));
+        let began = clock.now();
+        let serving = tokio::spawn(connection(server, SocketAddr::from(([127, 0, 0, 1], 1)), router));
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        serving.await.unwrap().expect_err("nobody took the answer");
+        assert_eq!(clock.now().since(began) / 1_000, SILENCE.as_secs());
     }
 }

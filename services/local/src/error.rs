@@ -59,7 +59,7 @@ pub enum StartError {
     #[error("the metrics of this process are recorded by something else")]
     Metrics(#[source] Cause),
     /// Traces cannot be sent there.
-    #[error("{endpoint} is no collector of traces; --traces wants a URL such as http://localhost:4318")]
+    #[error("traces cannot be sent to {endpoint}; --traces wants a URL such as http://localhost:4318")]
     Traces {
         /// What was given.
         endpoint: String,

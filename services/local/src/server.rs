@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use axum::Extension;
 use embedded::Engine;
-use ledger::{Clock, Ledger, Randomness, Settings};
+use ledger::{Clock, Ledger, Randomness, Settings, Timestamp};
 use platform::telemetry::{Telemetry, Traces};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -36,7 +36,8 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
-    traces: Option<Traces>,
+    /// Where traces go, and who exports them.
+    traces: Option<(Traces, JoinHandle<()>)>,
     /// Nobody else may take the directory before the last request is finished.
     _directory: DataDirectory,
 }
@@ -61,13 +62,13 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let router = app::router(&ledger, &app::settings(telemetry.clone())).layer(Extension(app::disk_probe(&engine)));
     let router = router.merge(metrics::route(prometheus.clone()));
     let server = connections::serve(listener, router, ledger.clock().clone(), async { drop(stopped.await) });
-    let mut background = vec![
+    let background = vec![
         tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
         tokio::spawn(tasks::keeper(ledger.clone(), telemetry.clone(), engine)),
         tokio::spawn(tasks::sampler(ledger.clone(), telemetry)),
         tokio::spawn(metrics::fold(prometheus, ledger.clock().clone())),
     ];
-    background.extend(traces.clone().map(|traces| tokio::spawn(tasks::exporter(traces, ledger.clock().clone()))));
+    let traces = traces.map(|traces| (traces.clone(), tokio::spawn(tasks::exporter(traces, ledger.clock().clone()))));
     Ok(Running {
         address,
         data: directory.path().to_owned(),
@@ -97,9 +98,15 @@ impl Running {
             () = clock.sleep(STOP_SECONDS * 1_000) => false,
         };
         self.server.abort();
-        self.background.iter().for_each(JoinHandle::abort);
-        if let Some(traces) = self.traces {
-            traces.flush(&clock).await;
+        for task in self.background {
+            task.abort();
+            // Its span ends with it.
+            task.await.ok();
+        }
+        if let Some((traces, exporter)) = self.traces {
+            // After what is being exported.
+            traces.flush(&clock, Timestamp(u64::MAX)).await;
+            exporter.abort();
         }
         if finished { Ok(()) } else { Err(StillBusy { seconds: STOP_SECONDS }) }
     }

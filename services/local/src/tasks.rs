@@ -1,11 +1,12 @@
 //! The background work that a change stream and a schedule do on a fleet.
 //!
-//! The compactor follows the doorbell. A partition that fails is tried again after a pause. What a stopped process left undone, the keeper's first sweep finds.
+//! The compactor follows the doorbell. A partition that fails is tried again after a pause. What a stopped process left undone,
+//! the keeper's first sweep finds.
 
 use std::collections::BTreeSet;
 
 use embedded::Engine;
-use ledger::{Clock, Ledger, PartitionId};
+use ledger::{Clock, Ledger, PartitionId, Timestamp};
 use platform::telemetry::{Telemetry, Traces, consumers};
 
 const RETRY_PAUSE_MS: u64 = 5_000;
@@ -76,11 +77,14 @@ pub(crate) async fn keeper(ledger: Ledger, telemetry: Telemetry, engine: Engine)
     }
 }
 
-/// Exports finished spans each second.
+/// Exports finished spans each second, and when there are many.
 pub(crate) async fn exporter(traces: Traces, clock: Clock) {
     loop {
-        clock.sleep(EXPORT_PAUSE_MS).await;
-        traces.flush(&clock).await;
+        tokio::select! {
+            () = clock.sleep(EXPORT_PAUSE_MS) => {}
+            () = traces.many_waiting() => {}
+        }
+        traces.flush(&clock, Timestamp(u64::MAX)).await;
     }
 }
 

@@ -48,6 +48,12 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     let (status, page) = client.get("/streams/orders/subscriptions/billing/poll").await.unwrap();
     assert_eq!((status, page["events"].as_array().unwrap().len()), (200, 3));
     assert_eq!(page["events"][0]["traceparent"], format!("00-{TRACE}-{PRODUCER}-01"));
+    let producers = [(TRACE.to_owned(), PRODUCER.to_owned()), ("a".repeat(32), PRODUCER.to_owned())];
+    let is_compacted = |spans: &[Span]| {
+        let compacted: Vec<_> = named(spans, "compact_partitions").into_iter().flat_map(links).collect();
+        producers.iter().all(|producer| compacted.contains(producer))
+    };
+    collector.until(is_compacted).await;
     server.stop().await;
 
     let spans = collector.spans();
@@ -77,13 +83,9 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     // Whoever reads is linked to the producer, and in no trace of its.
     let polls = named(&spans, "GET /streams/{stream}/subscriptions/{subscription}/poll");
     let [poll] = polls[..] else { panic!("{polls:?}") };
-    let producers = [(TRACE.to_owned(), PRODUCER.to_owned()), ("a".repeat(32), PRODUCER.to_owned())];
     assert_eq!(links(poll), producers);
     assert!(poll.parent_span_id.is_empty());
     let compactions = named(&spans, "compact_partitions");
-    for producer in &producers {
-        assert!(compactions.iter().any(|span| links(span).contains(producer)), "{compactions:?}");
-    }
     assert!(compactions.iter().all(|span| span.kind == SpanKind::Consumer as i32));
 
     let told = format!("{spans:?}");
@@ -92,6 +94,45 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     }
     let compaction = compactions.iter().find(|span| !span.links.is_empty()).unwrap();
     println!("{}", waterfall(&[first.clone(), (*compaction).clone(), poll.clone()], &spans));
+}
+
+#[tokio::test]
+async fn what_a_collector_refuses_is_not_sent_again() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, collector) =
+        (place.path().join("data"), Collector::answering(axum::http::StatusCode::SERVICE_UNAVAILABLE).await);
+    let mut command = program(&["--port", "0", "--data", argument(&data)]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    assert_eq!(server.client().get("/streams").await.unwrap().0, 200);
+    let name = "GET /streams";
+    collector.until(|spans| !named(spans, name).is_empty()).await;
+    server.stop().await;
+    // Attempts after the first would hold up the runtime.
+    assert_eq!(named(&collector.spans(), name).len(), 1);
+}
+
+#[tokio::test]
+async fn a_word_that_is_no_method_is_told_of_and_not_repeated() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, collector) = (place.path().join("data"), Collector::start().await);
+    let mut command = program(&["--port", "0", "--data", argument(&data)]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let word = "SECRET".repeat(100);
+    let method = reqwest::Method::from_bytes(word.as_bytes()).unwrap();
+    for path in ["/streams", "/nowhere"] {
+        let answer = reqwest::Client::new().request(method.clone(), format!("{}{path}", server.address)).send().await;
+        assert!(answer.unwrap().status().is_client_error());
+    }
+    collector.until(|spans| named(spans, "HTTP").len() == 2).await;
+    server.stop().await;
+    let spans = collector.spans();
+    for span in named(&spans, "HTTP") {
+        assert_eq!(attribute(span, "http.request.method").as_deref(), Some("_OTHER"));
+    }
+    assert!(!format!("{spans:?}").contains("SECRET"));
+    assert!(!std::fs::read_to_string(data.with_extension("log")).unwrap().contains("SECRET"));
 }
 
 #[tokio::test]

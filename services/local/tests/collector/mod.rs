@@ -1,53 +1,76 @@
 //! A collector of traces: it takes what OpenTelemetry's exporters send over HTTP, keeps the spans, and draws them.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use tokio::sync::watch;
 
 /// Columns of a drawn line of time.
 const COLUMNS: usize = 40;
+
+/// How long the spans that a test waits for may take to come on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A collector that listens until it is dropped.
 pub(crate) struct Collector {
     /// What exporters are told, as `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub(crate) endpoint: String,
-    spans: Arc<Mutex<Vec<Span>>>,
+    exports: watch::Receiver<Vec<Bytes>>,
     listening: tokio::task::JoinHandle<()>,
 }
 
 impl Collector {
     /// Starts on a free port.
     pub(crate) async fn start() -> Self {
+        Self::answering(StatusCode::OK).await
+    }
+
+    /// The same, and every export gets this answer.
+    pub(crate) async fn answering(status: StatusCode) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let spans = Arc::<Mutex<Vec<Span>>>::default();
-        let kept = Arc::clone(&spans);
+        let (taken, exports) = watch::channel(Vec::new());
         let take = async move |body: Bytes| {
-            let request = ExportTraceServiceRequest::decode(body).expect("an export of traces");
-            let scopes = request.resource_spans.into_iter().flat_map(|resource| {
-                let service = resource.resource.iter().flat_map(|resource| &resource.attributes);
-                assert!(service.map(|attribute| &attribute.key).any(|key| key == "service.name"));
-                resource.scope_spans
-            });
-            kept.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+            taken.send_modify(|taken| taken.push(body));
+            status
         };
         let router = axum::Router::new().route("/v1/traces", post(take));
         let listening = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint, spans, listening }
+        Self { endpoint, exports, listening }
     }
 
-    /// Everything that came so far, in the order it began.
+    /// Every span that came so far, in the order they began.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        let mut spans = self.spans.lock().unwrap().clone();
-        spans.sort_by_key(|span| span.start_time_unix_nano);
-        spans
+        read(&self.exports.borrow())
     }
+
+    /// Waits until the spans that came are those that are looked for.
+    pub(crate) async fn until(&self, found: impl Fn(&[Span]) -> bool) {
+        let mut exports = self.exports.clone();
+        let come = exports.wait_for(|exports| found(&read(exports)));
+        tokio::time::timeout(PATIENCE, come).await.expect("the spans come").expect("the collector listens");
+    }
+}
+
+fn read(exports: &[Bytes]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for body in exports {
+        let request = ExportTraceServiceRequest::decode(body.clone()).expect("an export of traces");
+        for resource in request.resource_spans {
+            let service = resource.resource.iter().flat_map(|resource| &resource.attributes);
+            assert!(service.map(|attribute| &attribute.key).any(|key| key == "service.name"));
+            spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+        }
+    }
+    spans.sort_by_key(|span| span.start_time_unix_nano);
+    spans
 }
 
 impl Drop for Collector {
