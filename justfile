@@ -123,6 +123,16 @@ fuzz-api examples="100":
     [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet schemathesis==4.32.5; }
     tests/api_fuzzing/run "$venv/bin/schemathesis" {{ examples }}
 
+# mutants of the ledger that the protocol suite does not notice; hours, `--shard 0/100` for a sample
+mutants *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tool={{ tools }}/bin/cargo-mutants
+    [ -x "$tool" ] || cargo install --locked --root {{ tools }} cargo-mutants
+    # What is planted and what fuzzes is no production code.
+    "$tool" mutants --package ledger --exclude '**/planted.rs' --exclude '**/fuzz.rs' --test-workspace=true \
+        --cargo-arg=--test=protocol --timeout 60 --output target {{ arguments }}
+
 # coverage-guided fuzzing of the decoders of cursors and record batches, so many seconds each; needs a C++ compiler
 fuzz-decoders seconds="60":
     #!/usr/bin/env bash

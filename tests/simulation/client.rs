@@ -147,6 +147,10 @@ impl Client {
         } else {
             format!("problem {}", reply.code())
         });
+        let must_work = self.must_work(reply);
+        if must_work {
+            world.count("a request when everything had to work");
+        }
         if reply.status() == 500 && !world.is_poisoned() {
             world.anomaly(format!("0 internal error: {method} {}", path.split('?').next().unwrap_or_default()));
         }
@@ -161,6 +165,11 @@ impl Client {
             // Nobody here sends a cursor that was not given out to it.
             code @ ("invalid_cursor" | "commit_beyond_tail") => {
                 world.anomaly(format!("0 a cursor that was given out was refused: {code} of {path}"));
+            }
+            // They say what an operator or a sweep has to mend, and that others were faster.
+            "compaction_gap" | "compactor_stalled" | "contention" => {}
+            _ if must_work && matches!(reply.status(), 0 | 500..) => {
+                world.anomaly(format!("22 {} {} after healing: {path}", reply.status(), reply.code()));
             }
             "head_lost" if !lost_heads => world.anomaly(format!("22 a head was lost although sweeps went on: {path}")),
             _ => {}
@@ -180,6 +189,12 @@ impl Client {
                 world.anomaly(format!("12 a read changed something: {path} wrote {:?}", touched.writes));
             }
         }
+    }
+
+    /// Whether nothing may keep a request from being answered any more.
+    fn must_work(&self, reply: &Reply) -> bool {
+        let world = &self.world.0;
+        world.has_recovered(reply.span.begun) && !world.is_poisoned() && !world.swarm.leaps.contains(&Leap::Neglect)
     }
 
     /// Pauses as a reader does: as long as it was told to, and a drawn time.
@@ -220,6 +235,8 @@ impl crate::world::Inner {
 /// An event of an answer.
 pub(crate) fn seen(event: &Value) -> Seen {
     let id = event["id"].as_str().and_then(|id| id.strip_prefix('v')).and_then(|id| id.parse().ok());
+    let of = event["data"]["of"].as_u64();
+    assert!(event["data"].is_null() || (of.is_some() && of == id), "1 an event holds what another was published with");
     let published = event["published_at"].as_str().and_then(ledger::Timestamp::parse);
     Seen {
         partition: event["partition"].as_u64().and_then(|number| u16::try_from(number).ok()).expect("a partition"),

@@ -123,6 +123,7 @@ impl Fate for ProcessFate {
         if matches!(course.decision, Decision::After(_)) && is_write(call) {
             self.running().facts.change(|touched| touched.lost_a_reply = true);
         }
+        world.call_of_the_store();
         world.trace(&[&self.name, &call.operation, &call.partition_keys.join(" "), &format!("{course:?}")]);
         course
     }
@@ -170,6 +171,11 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
             course.page = Page::Empty;
         }
     }
+    if course.decision == Decision::Proceed && course.reaches_ms < LATE_MS && fired("slow", faults.slow) {
+        // On its way there or back, and still within what an attempt may take.
+        let slow = if dice.chance(500) { &mut course.reaches_ms } else { &mut course.returns_ms };
+        *slow = (*slow).max(dice.between(50..=600));
+    }
     let is_late = course.reaches_ms >= LATE_MS;
     if course.decision == Decision::Proceed && !is_late {
         let failures = [
@@ -182,6 +188,12 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
             course.decision = Decision::Before(failure);
         }
     }
+    if course.decision == Decision::Before(Failure::Throttled) && call.transaction_items > 0 && dice.chance(500) {
+        (course.decision, course.blamed_items) = (Decision::Before(Failure::TransactionThrottled), dice.bits());
+    }
+    if course.unseen_items != 0 && !matches!(course.decision, Decision::Before(_)) {
+        world.count(format!("fault torn on {}", call.operation));
+    }
     course
 }
 
@@ -193,12 +205,17 @@ fn draw_for_write(
     course: &mut Course,
     dice: &crate::dice::Dice,
 ) {
-    if call.transaction_items > 0 && fired("torn", faults.torn) {
+    // Counted when it comes to pass.
+    if call.transaction_items > 0 && dice.chance(faults.torn) {
         course.unseen_items = dice.bits();
         course.returns_ms = dice.between(20..=600);
     }
     if fired("conflict", faults.conflict) {
         course.decision = Decision::Before(Failure::TransactionConflict);
+        // About some of its items, or about all.
+        course.blamed_items = if dice.chance(500) { dice.bits() } else { 0 };
+    } else if call.transaction_items > 0 && fired("in progress", faults.in_progress) {
+        course.decision = Decision::Before(Failure::TransactionInProgress);
     } else if fired("error after", faults.error_after) {
         course.decision = Decision::After(Failure::ServerError);
     } else if fired("lost reply", faults.lost_reply) {

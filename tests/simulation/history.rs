@@ -136,7 +136,10 @@ pub(crate) struct Commit {
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub(crate) span: Span,
+    pub(crate) name: String,
     pub(crate) start: String,
+    /// The cursor that it was to be moved to.
+    pub(crate) target: Option<Payload>,
     pub(crate) seek: bool,
     /// Where it begins.
     pub(crate) outcome: Outcome<Payload>,
@@ -200,6 +203,8 @@ pub(crate) struct History {
     pub(crate) expired: Vec<Expired>,
     pub(crate) commits: Vec<Commit>,
     pub(crate) placed: Vec<Placed>,
+    /// The cursors that were given out for each subscription, as they were.
+    pub(crate) cursors: BTreeMap<String, Vec<String>>,
     pub(crate) unsubscribes: Vec<Unsubscribe>,
     /// When a subscription was said not to exist, and which.
     pub(crate) absent: Vec<(Span, String)>,

@@ -4,13 +4,15 @@
 use ledger::limits;
 use serde_json::{Value, json};
 
+use crate::actors::bootstrapper::Bootstrapper;
 use crate::actors::operator::{self, unsubscribe};
 use crate::actors::publisher::Publisher;
-use crate::actors::subscriber::{seek, subscribe};
+use crate::actors::subscriber::{Habit, Subscriber, note_read, seek, subscribe};
 use crate::actors::{compactor, life, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::fate::Plan;
+use crate::history::Commit;
 use crate::process::Service;
 use crate::swarm::Swarm;
 use crate::world::{STREAM, World};
@@ -100,6 +102,7 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         if !compactor::keep(&world).await {
             world.0.anomaly("22 a sweep fails");
         }
+        read_to_the_end(&world).await;
         if handler == "collect" && is_something_left(&world).await {
             world.0.anomaly("17 something is left of a life that was collected");
         }
@@ -112,6 +115,19 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         }
         (killed, checker::check(&world))
     })
+}
+
+/// Those whose subscriptions are there read everything, and are judged by what they find.
+async fn read_to_the_end(world: &World) {
+    world.0.heal();
+    world.0.stop();
+    let mut readers = tokio::task::JoinSet::new();
+    readers.spawn(Subscriber::new(world, "billing", "billing", Habit::Always).run());
+    readers.spawn(Bootstrapper::new(world, "state").run());
+    tokio::select! {
+        _ = async { while readers.join_next().await.is_some() {} } => {}
+        () = world.sleep(10 * 60_000) => world.0.anomaly("22 readers never came to the end of the log"),
+    }
 }
 
 /// Whether there is anything of an ended life that does not expire by itself, as its record batches do.
@@ -158,7 +174,7 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let billing = format!("{stream}/subscriptions/billing");
     let (mut cursor, mut log) = (Value::Null, String::new());
     match handler {
-        "commit" => cursor = client.get(&format!("{billing}/poll")).await.body()["cursor"].clone(),
+        "commit" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
         "look up" => assert!(compactor::keep(world).await, "nothing fails yet"),
         "ring" => log = time::note_truth(world).await.map(|life| format!("LOG#{life}#1")).unwrap_or_default(),
         "collect" if plan.is_some() => {
@@ -169,9 +185,9 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     }
     doom(world, plan);
     let reply = match handler {
-        "poll" => client.get(&format!("{billing}/poll")).await,
+        "poll" => poll(client, "billing").await,
         "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,
-        "commit" => client.post(Service::Poll, &format!("{billing}/commit"), &[], json!({ "cursor": cursor })).await,
+        "commit" => commit(client, &format!("{billing}/commit"), cursor).await,
         "read" => client.get(&format!("{stream}/events?from=earliest")).await,
         "look up" => client.get(&format!("{stream}/compacted/key-1")).await,
         "subscribe" => subscribe(client, "shipping", json!("earliest")).await,
@@ -184,6 +200,22 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
         _ => return status(compactor::keep(world).await),
     };
     reply.status()
+}
+
+async fn poll(client: &Client, subscription: &str) -> Reply {
+    let reply = client.get(&format!("/streams/{STREAM}/subscriptions/{subscription}/poll")).await;
+    if let Some(to) = client.open(&reply.body()["cursor"]).await {
+        note_read(&client.world, &reply, "the first reader".to_owned(), subscription, None, to);
+    }
+    reply
+}
+
+async fn commit(client: &Client, path: &str, cursor: Value) -> Reply {
+    let opened = client.open(&cursor).await.expect("the cursor of a page");
+    let reply = client.post(Service::Poll, path, &[], json!({ "cursor": cursor })).await;
+    let outcome = reply.outcome(|body| body["advanced"] == true);
+    client.world.0.history().commits.push(Commit { span: reply.span, cursor: opened, outcome });
+    reply
 }
 
 /// The plan befalls the invocation that comes next.

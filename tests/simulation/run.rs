@@ -15,7 +15,7 @@ use crate::client::{Client, Reply};
 use crate::counters::Counters;
 use crate::process::Service;
 use crate::swarm::Leap;
-use crate::world::{Inner, STREAM, World};
+use crate::world::{Inner, RECOVERY_MS, STREAM, World};
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
@@ -150,7 +150,7 @@ async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
 
 /// Thirty seconds after healing everything works; then readers read to the end, and the truth is written down.
 pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) {
-    world.sleep(30_000).await;
+    world.sleep(RECOVERY_MS).await;
     let client = Client::new(world);
     // It goes on after the next sweep.
     probe(&client, &["compactor_stalled"]).await;

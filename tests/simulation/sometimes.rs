@@ -9,11 +9,14 @@ const OFTEN: u64 = 10;
 /// Faults, each with the operations that it befalls.
 const WRITES: [&str; 3] = ["PutItem", "UpdateItem", "TransactWriteItems"];
 const READS: [&str; 2] = ["GetItem", "Query"];
-const BEFORE: [&str; 4] = ["throttle", "error before", "reset", "kill"];
+const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
 const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
 
 /// Everything else.
-const HAPPENED: [&str; 47] = [
+const HAPPENED: [&str; 50] = [
+    "fault in progress on TransactWriteItems",
+    "a subscription was moved to an old cursor",
+    "a request when everything had to work",
     "fault silence on ",
     "fault cut page on Query",
     "fault empty page on Query",

@@ -20,6 +20,10 @@ pub(crate) struct CallFaults {
     pub(crate) cut_page: u64,
     pub(crate) empty_page: u64,
     pub(crate) torn: u64,
+    /// A call that succeeds, late: between it and the next of its request much can happen.
+    pub(crate) slow: u64,
+    /// A transaction that is said to be at work already.
+    pub(crate) in_progress: u64,
 }
 
 /// The doorbell's faults, per thousand rings.
@@ -95,6 +99,8 @@ impl Swarm {
             cut_page: often(500, 300),
             empty_page: often(400, 80),
             torn: often(600, 900),
+            slow: often(400, 300),
+            in_progress: often(300, 60),
         };
         if dice.chance(200) {
             // A storm: for a while hardly anything gets through.

@@ -25,6 +25,10 @@ pub(crate) const ENVIRONMENT: &str = "simulation";
 const START: Timestamp = Timestamp(1_790_000_000_000);
 /// Every action on everything.
 const EVERYTHING: [&str; 6] = ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
+/// When a world heals that never does.
+const NEVER: u64 = u64::MAX;
+/// So long after healing everything works.
+pub(crate) const RECOVERY_MS: u64 = 30_000;
 /// No run needs more store calls than this: one that makes them goes in circles.
 const MOST_STORE_CALLS: u64 = 40_000;
 /// The stream that a run is about.
@@ -54,7 +58,8 @@ pub(crate) struct Inner {
     processes: Mutex<Vec<Arc<Process>>>,
     started: AtomicUsize,
     events: AtomicU64,
-    healthy: AtomicBool,
+    /// When the world healed; [`NEVER`] before.
+    healed_at: AtomicU64,
     stopping: AtomicBool,
     poisoned: AtomicBool,
     store_calls: AtomicU64,
@@ -100,7 +105,7 @@ impl World {
             processes: Mutex::default(),
             started: AtomicUsize::new(0),
             events: AtomicU64::new(0),
-            healthy: AtomicBool::new(false),
+            healed_at: AtomicU64::new(NEVER),
             stopping: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             store_calls: AtomicU64::new(0),
@@ -205,12 +210,17 @@ impl Inner {
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::SeqCst)
+        self.healed_at.load(Ordering::SeqCst) != NEVER
     }
 
     /// From now on nothing fails.
     pub(crate) fn heal(&self) {
-        self.healthy.store(true, Ordering::SeqCst);
+        self.healed_at.fetch_min(self.now(), Ordering::SeqCst);
+    }
+
+    /// Whether nothing has failed for so long that everything must work.
+    pub(crate) fn has_recovered(&self, at: u64) -> bool {
+        at > self.healed_at.load(Ordering::SeqCst).saturating_add(RECOVERY_MS)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -263,10 +273,14 @@ impl Inner {
         }
     }
 
+    /// A process calls the store.
+    pub(crate) fn call_of_the_store(&self) {
+        let calls = self.store_calls.fetch_add(1, Ordering::SeqCst);
+        assert!(calls < MOST_STORE_CALLS, "22 the run goes in circles");
+    }
+
     /// Adds to what tells two runs apart.
     pub(crate) fn trace(&self, words: &[&str]) {
-        let calls = self.store_calls.fetch_add(u64::from(words.len() == 4), Ordering::SeqCst);
-        assert!(calls < MOST_STORE_CALLS, "22 the run goes in circles");
         self.tell(|| words.join(" | "));
         let mut trace = lock(&self.trace);
         let now = self.now().to_string();

@@ -182,10 +182,10 @@ impl Engine {
         let (call, course) = (&watched.call, &watched.course);
         let answer = match course.decision {
             Decision::Proceed => Some(Ok(self.take_effect(watched))),
-            Decision::Before(failure) => self.fail(failure, call),
+            Decision::Before(failure) => self.fail(failure, watched),
             Decision::After(failure) => {
                 self.take_effect(watched);
-                self.fail(failure, call)
+                self.fail(failure, watched)
             }
         };
         if let Some(calls) = lock(&self.inside.calls).as_mut() {
@@ -227,12 +227,15 @@ impl Engine {
         lock(&self.inside.unseen).reveal(&watched.request);
     }
 
-    fn fail(&self, failure: Failure, call: &CallInfo) -> Option<Result<Answer, ConnectorError>> {
+    fn fail(&self, failure: Failure, watched: &WatchedCall) -> Option<Result<Answer, ConnectorError>> {
         self.inside.fired.fetch_add(1, Ordering::SeqCst);
+        let (items, blamed) = (watched.call.transaction_items, watched.course.blamed_items);
         Some(match failure {
             Failure::Throttled => Ok(Answer::throttled("an injected throttle")),
             Failure::ServerError => Ok(Answer::server_error("an injected fault")),
-            Failure::TransactionConflict => Ok(Answer::transaction_conflict(call.transaction_items)),
+            Failure::TransactionConflict => Ok(Answer::transaction_conflict(items, blamed)),
+            Failure::TransactionThrottled => Ok(Answer::transaction_throttled(items, blamed)),
+            Failure::TransactionInProgress => Ok(Answer::transaction_in_progress()),
             Failure::ConnectionReset => Err(ConnectorError::io("an injected connection reset".into())),
             Failure::Timeout => Err(ConnectorError::timeout("an injected loss of the answer".into())),
             Failure::Silence => return None,

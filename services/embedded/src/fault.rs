@@ -33,6 +33,8 @@ pub struct Course {
     pub page: Page,
     /// How far a read that is not strongly consistent lags behind.
     pub staleness_ms: u64,
+    /// The items of a transaction that a conflict or a throttle is about, one bit each; all of them when none is named.
+    pub blamed_items: u128,
     /// The items of a transaction that queries do not see until it returns, one bit each: DynamoDB isolates queries from
     /// transactions item by item only.
     pub unseen_items: u128,
@@ -90,6 +92,10 @@ pub enum Failure {
     Silence,
     /// Another transaction holds an item; the SDK gives it to its caller.
     TransactionConflict,
+    /// A transaction is cancelled because there is no capacity for some of its items; the SDK gives it to its caller.
+    TransactionThrottled,
+    /// The same transaction, by its token, is at work already; the SDK gives it to its caller.
+    TransactionInProgress,
 }
 
 /// Lets the next matching calls fail.

@@ -25,7 +25,17 @@ pub(crate) async fn move_subscriptions(world: World) {
     let client = Client::new(&world);
     for _ in 0..world.0.dice.between(1..=4) {
         world.pause(1_000..=6_000).await;
-        match world.0.dice.between(0..=7) {
+        match world.0.dice.between(0..=8) {
+            // To any place where somebody was, perhaps before another seek or in an earlier life of the name.
+            8 => {
+                let name = *world.0.dice.one_of(&["billing", "shipping", "audit"]);
+                let given_out = world.0.history().cursors.get(name).cloned().unwrap_or_default();
+                if !given_out.is_empty() {
+                    let cursor = world.0.dice.one_of(&given_out).clone();
+                    seek(&client, name, json!({ "cursor": cursor })).await;
+                    world.0.count("a subscription was moved to an old cursor");
+                }
+            }
             // Whoever reads for them begins again.
             5 => drop(unsubscribe(&client, "shipping").await),
             6 => {

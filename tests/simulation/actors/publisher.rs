@@ -187,7 +187,7 @@ fn event(id: u64, dice: &Dice) -> Sent {
 
 /// A text that hardly compresses: shared out among a few events, it takes several record batches.
 fn filler(dice: &Dice) -> String {
-    let bytes: Vec<u8> = (0..10_000).flat_map(|_| dice.bits().to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..20_000).flat_map(|_| dice.bits().to_le_bytes()).collect();
     BASE64_STANDARD.encode(bytes)
 }
 

@@ -1,6 +1,7 @@
 //! Subscribers: they poll, and commit always, sometimes, or cursors that are long passed. Several may share a
 //! subscription. One that restarts forgets its cursor and goes on from what was committed.
 
+use ledger::model::cursor::Payload;
 use serde_json::{Value, json};
 
 use crate::actors::reader::{note_expired, open};
@@ -101,20 +102,11 @@ impl Subscriber {
         let (world, page) = (self.client.world.clone(), reply.body());
         let from = open(&self.client, self.cursor.as_ref()).await;
         let Some(to) = self.client.open(&page["cursor"]).await else { return true };
-        world.0.history().reads.push(Read {
-            span: reply.span,
-            reader: format!("{} {}", self.name, self.chain),
-            subscription: Some(self.subscription.clone()),
-            from,
-            to,
-            records: records(page),
-            snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
-            caught_up: page["caught_up"] == true,
-            state: None,
-        });
+        note_read(&world, reply, format!("{} {}", self.name, self.chain), &self.subscription, from, to);
         let cursor = page["cursor"].as_str().unwrap_or_default().to_owned();
         self.cursor = Some(cursor.clone());
         self.passed.push(cursor.clone());
+        world.0.history().cursors.entry(self.subscription.clone()).or_default().push(cursor.clone());
         let dice = &world.0.dice;
         let stopping = world.0.is_stopping();
         let commits = match self.habit {
@@ -161,6 +153,29 @@ impl Subscriber {
     }
 }
 
+/// Records a page of a subscription.
+pub(crate) fn note_read(
+    world: &World,
+    reply: &Reply,
+    reader: String,
+    subscription: &str,
+    from: Option<Payload>,
+    to: Payload,
+) {
+    let page = reply.body();
+    world.0.history().reads.push(Read {
+        span: reply.span,
+        reader,
+        subscription: Some(subscription.to_owned()),
+        from,
+        to,
+        records: records(page),
+        snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
+        caught_up: page["caught_up"] == true,
+        state: None,
+    });
+}
+
 /// Creates a subscription, or tries to.
 pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value) -> Reply {
     let path = format!("/streams/{STREAM}/subscriptions");
@@ -168,7 +183,7 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
     let reply = client.post(Service::Admin, &path, &[], body).await;
     // Only the create that made it says where it begins.
     if reply.status() != 200 {
-        note_placed(client, &reply, &start, false).await;
+        note_placed(client, &reply, subscription, &start, false).await;
     }
     reply
 }
@@ -177,17 +192,19 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
 pub(crate) async fn seek(client: &Client, subscription: &str, to: Value) -> Reply {
     let path = format!("/streams/{STREAM}/subscriptions/{subscription}/seek");
     let reply = client.post(Service::Admin, &path, &[], json!({ "to": to })).await;
-    note_placed(client, &reply, &to, true).await;
+    note_placed(client, &reply, subscription, &to, true).await;
     reply
 }
 
-async fn note_placed(client: &Client, reply: &Reply, start: &Value, seek: bool) {
+async fn note_placed(client: &Client, reply: &Reply, name: &str, start: &Value, seek: bool) {
+    let target = client.open(&start["cursor"]).await;
     let outcome = match client.open(&reply.body()["cursor"]).await {
         Some(payload) if reply.is_ok() => Outcome::Done(payload),
         _ => reply.outcome(|_| ()).map_unknown(),
     };
     let start = start.as_str().or(start["timestamp"].as_str()).unwrap_or("cursor").to_owned();
-    client.world.0.history().placed.push(Placed { span: reply.span, start, seek, outcome });
+    let placed = Placed { span: reply.span, name: name.to_owned(), start, target, seek, outcome };
+    client.world.0.history().placed.push(placed);
 }
 
 impl Outcome<()> {

@@ -113,23 +113,23 @@ pub(crate) async fn note_truth(world: &World) -> Option<ledger::model::Incarnati
             }
         };
         let opened: Payload = client.open(&page.cursor.as_str().into()).await?;
-        let mut history = world.0.history();
+        let (mut history, mut changed) = (world.0.history(), Vec::new());
         let truth = history.truth.entry(opened.incarnation()).or_default();
         truth.resize_with(opened.progress.positions.len(), BTreeMap::new);
         for record in &page.records {
             let id = record.event.id.as_ref().and_then(|id| id.as_str().strip_prefix('v')?.parse().ok());
-            truth[usize::from(record.partition)].insert(
-                record.offset,
-                Seen {
-                    partition: record.partition,
-                    offset: record.offset,
-                    id: id.expect("the id that the publisher gave it"),
-                    key: record.event.key.as_ref().map(|key| key.as_str().to_owned()),
-                    tombstone: record.event.data.is_none(),
-                    published_at: record.published_at.0,
-                },
-            );
+            let seen = Seen {
+                partition: record.partition,
+                offset: record.offset,
+                id: id.expect("the id that the publisher gave it"),
+                key: record.event.key.as_ref().map(|key| key.as_str().to_owned()),
+                tombstone: record.event.data.is_none(),
+                published_at: record.published_at.0,
+            };
+            let before = truth[usize::from(record.partition)].insert(record.offset, seen.clone());
+            changed.extend(before.filter(|before| *before != seen).map(|before| (before, seen)));
         }
+        history.anomalies.extend(changed.into_iter().map(|(was, is)| format!("1 {was:?} became {is:?}")));
         life = Some(opened.incarnation()).or(life);
         if page.caught_up {
             return life;

@@ -1,9 +1,11 @@
-//! Rules 11 and 17, and revocation: a life of the stream has one beginning, an end, and nothing in common with the next.
+//! Rules 11 and 17, and revocation: a life of the stream or of a subscription has one beginning, an end, and nothing in common
+//! with the next.
 
 use ledger::model::Incarnation;
+use ledger::model::cursor::Payload;
 
-use super::{Known, TOLERANCE_MS};
-use crate::history::{Create, Outcome};
+use super::{Known, TOLERANCE_MS, latest_effect};
+use crate::history::{Create, Outcome, Placed};
 
 /// Services know a stream for so long.
 const CACHE_MS: u64 = 30_000;
@@ -14,6 +16,7 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     one_winner(known, anomalies);
     nothing_crosses(known, anomalies);
     an_end_is_an_end(known, anomalies);
+    one_winner_of_each_subscription(known, anomalies);
     for after in &known.history.revoked {
         if after.accepted && after.span.begun > after.revoked_at + REVOKED_MS + TOLERANCE_MS {
             anomalies.push("17 a revoked key was taken".to_owned());
@@ -50,6 +53,27 @@ fn one_winner(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let others = known.history.creates.iter().filter_map(|create| create.outcome.done());
         if others.clone().any(|(other, count, _)| other == life && count != partitions) {
             anomalies.push(format!("11 {life} has two definitions"));
+        }
+    }
+}
+
+/// A subscription of a name is created once, until somebody asks for its end or for that of its stream.
+fn one_winner_of_each_subscription(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let created = |placed: &'_ &Placed| !placed.seek && placed.outcome.done().is_some();
+    let mut created: Vec<&Placed> = known.history.placed.iter().filter(created).collect();
+    created.sort_by_key(|placed| placed.span.ended);
+    for (index, after) in created.iter().enumerate() {
+        let life = |placed: &Placed| placed.outcome.done().map(Payload::incarnation);
+        let mut earlier = created[..index].iter().rev();
+        let Some(before) = earlier.find(|one| one.name == after.name && life(one) == life(after)) else { continue };
+        let ended = known.history.unsubscribes.iter().any(|end| {
+            end.name == after.name
+                && !matches!(end.outcome, Outcome::Nothing(_))
+                && end.span.begun < after.span.ended
+                && latest_effect(end.span, &end.outcome) > before.span.begun
+        });
+        if !ended {
+            anomalies.push(format!("11 subscription {} was created although it had not ended", after.name));
         }
     }
 }

@@ -171,8 +171,12 @@ fn no_torn_request(
 
 /// What was acknowledged before another began lies before it; and what nobody heard of lies where it was sent, not later.
 fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomalies: &mut Vec<String>) {
-    let mut latest_begin = 0;
+    let (mut latest_begin, mut accepted_at) = (0, 0);
     for seen in log.values() {
+        if seen.published_at < accepted_at {
+            anomalies.push(format!("15 event {} of partition {partition} is older than the one before it", seen.id));
+        }
+        accepted_at = seen.published_at;
         let attempts: &[&Publish] = known.attempts.get(&seen.id).map_or(&[], Vec::as_slice);
         let acknowledged = attempts.iter().filter(|one| one.outcome.done().is_some()).map(|one| one.span.ended).min();
         if acknowledged.is_some_and(|ended| ended < latest_begin) && !known.may_lie_twice(seen.id) {

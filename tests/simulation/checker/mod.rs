@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::model::Incarnation;
 
-use crate::history::{History, Publish, Seen};
+use crate::history::{History, Outcome, Publish, Seen, Span};
 use crate::swarm::{HOUR_MS, Leap};
 use crate::world::World;
 
@@ -30,6 +30,12 @@ const REMEMBERED_MS: u64 = 23 * HOUR_MS;
 /// A request is over after 29 seconds, by a clock that may be two off, and what it sent to the store is on its way for five
 /// more at most.
 const LATEST_EFFECT_MS: u64 = 40_000;
+
+/// When a request had its effect at the latest: what nobody knows of may still come when it is over.
+fn latest_effect<T>(span: Span, outcome: &Outcome<T>) -> u64 {
+    let late = if matches!(outcome, Outcome::Unknown) { LATEST_EFFECT_MS } else { 0 };
+    span.ended.saturating_add(late)
+}
 
 /// What the history tells, sorted.
 struct Known<'a> {

@@ -27,6 +27,10 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let Some(payload) = placed.outcome.done().filter(|_| !is_passed(known, placed)) else { continue };
         let starts: Vec<u64> = payload.progress.positions.iter().map(|position| position.offset).collect();
         start_point(known, (payload.incarnation(), placed.span), &placed.start, &starts, anomalies);
+        if let Some(target) = placed.target.as_ref().filter(|target| target.progress != payload.progress) {
+            let (wanted, is) = (&target.progress, &payload.progress);
+            anomalies.push(format!("16 {} was moved to {is:?} and not to {wanted:?}", placed.name));
+        }
     }
     lost_means_expired(known, anomalies);
     one_log_for_all(known, anomalies);

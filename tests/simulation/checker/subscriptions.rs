@@ -7,7 +7,7 @@ use ledger::model::Incarnation;
 use ledger::model::cursor::{CursorUse, Payload};
 
 use super::reads::starts;
-use super::{Known, LATEST_EFFECT_MS};
+use super::{Known, latest_effect};
 use crate::history::{Outcome, Placed, Span, Unsubscribe};
 
 /// A generation of a subscription in a life of the stream.
@@ -17,6 +17,8 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     ratchet(known, anomalies);
     seeks_end_generations(known, anomalies);
     ends_are_asked_for(known, anomalies);
+    generations_are_begun(known, anomalies);
+    generations_stay_ended(known, anomalies);
     at_least_once(known, anomalies);
 }
 
@@ -111,10 +113,9 @@ fn ends_are_asked_for(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let last = history.placed.iter().filter(began).max_by_key(|placed| placed.span.ended);
         let Some(last) = last else { continue };
         let asked = |end: &Unsubscribe| {
-            // Whose outcome is unknown may still come, for as long as a request may take.
-            let late = if matches!(end.outcome, Outcome::Unknown) { LATEST_EFFECT_MS } else { 0 };
             let may_be = !matches!(end.outcome, Outcome::Nothing(_));
-            may_be && end.name == *name && end.span.ended + late > last.span.begun && end.span.begun < span.ended
+            let in_time = latest_effect(end.span, &end.outcome) > last.span.begun && end.span.begun < span.ended;
+            may_be && end.name == *name && in_time
         };
         if !history.unsubscribes.iter().any(asked) {
             anomalies.push(format!("17 subscription {name} vanished"));
@@ -135,6 +136,52 @@ fn ends_are_asked_for(known: &Known<'_>, anomalies: &mut Vec<String>) {
             anomalies.push(format!("17 a commit of a deleted subscription {} was taken", end.name));
         }
     }
+}
+
+/// Every generation was begun by somebody: by a create or a seek that said so, or else by one whose end nobody knows.
+fn generations_are_begun(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let mut nobodys = BTreeMap::<(Incarnation, &str), BTreeMap<u64, u64>>::new();
+    for read in &known.history.reads {
+        if let Some((life, name, number)) = generation(&read.to).filter(|which| !is_known(known, *which)) {
+            let first = nobodys.entry((life, name)).or_default().entry(number).or_insert(u64::MAX);
+            *first = (*first).min(read.span.ended);
+        }
+    }
+    for ((life, name), generations) in nobodys {
+        // In the order they were seen, each needs one of its own that began before.
+        let mut seen: Vec<u64> = generations.into_values().collect();
+        seen.sort_unstable();
+        let unknown = known.history.placed.iter();
+        let unknown = unknown.filter(|placed| placed.name == name && matches!(placed.outcome, Outcome::Unknown));
+        let mut begun: Vec<u64> = unknown.map(|placed| placed.span.begun).collect();
+        begun.sort_unstable();
+        if seen.len() > begun.len() || begun.iter().zip(&seen).any(|(begun, seen)| begun > seen) {
+            anomalies.push(format!("17 {name} of {life} has generations that nobody began"));
+        }
+    }
+}
+
+/// Whoever polls without a cursor after a seek or a new beginning finds no generation of before.
+fn generations_stay_ended(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let told = known.history.placed.iter().filter(|placed| !is_found(known, placed));
+    let begun: Vec<(Generation<'_>, Span)> =
+        told.filter_map(|placed| Some((placed.outcome.done().and_then(generation)?, placed.span))).collect();
+    for read in known.history.reads.iter().filter(|read| read.from.is_none()) {
+        let Some((life, name, number)) = generation(&read.to) else { continue };
+        let Some((_, own)) = begun.iter().find(|(which, _)| *which == (life, name, number)) else { continue };
+        let replaced = begun.iter().any(|((other, of, _), span)| {
+            (*other, *of) == (life, name) && span.begun > own.ended && span.ended < read.span.begun
+        });
+        if replaced {
+            anomalies.push(format!("14 {} found a generation of before a seek", read.reader));
+        }
+    }
+}
+
+/// Whether a seek was asked for more than once, or by more than one at a time: then which of them came last is not known.
+fn is_found(known: &Known<'_>, placed: &Placed) -> bool {
+    let which = placed.outcome.done().and_then(generation);
+    known.history.placed.iter().filter(|one| one.outcome.done().and_then(generation) == which).count() > 1
 }
 
 /// Whether the beginning of a generation was recorded.
