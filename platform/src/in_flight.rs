@@ -46,11 +46,12 @@ pub(crate) async fn pass(State(places): State<Places>, request: Request, next: N
     next.run(request).await
 }
 
-/// Whether it asks to wait. What it says exactly is read later; here it only chooses between two bounds.
+/// Whether it asks to wait. What it says exactly is read later; here it only chooses between two bounds. Who answers GET
+/// answers HEAD too, after the same wait.
 fn may_wait(request: &Request) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let waits = |(name, value): (_, std::borrow::Cow<'_, str>)| name == "wait" && value != "0";
-    request.method() == Method::GET && form_urlencoded::parse(query.as_bytes()).any(waits)
+    matches!(*request.method(), Method::GET | Method::HEAD) && form_urlencoded::parse(query.as_bytes()).any(waits)
 }
 
 #[cfg(test)]
@@ -99,9 +100,12 @@ mod tests {
     async fn polls_that_wait_take_no_place_from_those_that_work() {
         let end = Arc::new(Notify::new());
         let router = router(&end);
-        let waiting = send(&router, "GET", "/?limit=5&wait=20");
+        // HEAD is answered by whoever answers GET, and waits like it.
+        let waiting = send(&router, "HEAD", "/?limit=5&wait=20");
         tokio::task::yield_now().await;
-        assert_eq!(send(&router, "GET", "/?wait=1").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+        for method in ["GET", "HEAD"] {
+            assert_eq!(send(&router, method, "/?wait=1").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
         for work in ["/", "/?wait=20"] {
             assert_eq!(send(&router, "POST", work).await.unwrap().status(), StatusCode::OK);
         }

@@ -8,6 +8,7 @@
 mod access;
 mod bad_inputs;
 mod commit;
+mod crowd;
 mod description;
 mod expiry;
 mod life;

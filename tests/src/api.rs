@@ -49,6 +49,11 @@ impl Api {
         Self::within(App::telling(Quotas::default(), telemetry).await).await
     }
 
+    /// Everything new in this process, on a clock that runs with tokio's time, which such a test pauses.
+    pub async fn running() -> Self {
+        Self::within(App::start_running(Quotas::default()).await).await
+    }
+
     async fn within(app: App) -> Self {
         let key = Some(app.admin_key().await);
         Self { transport: Transport::InProcess(app.router.clone()), key, run: "run".to_owned(), app: Some(app) }
