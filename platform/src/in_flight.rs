@@ -2,17 +2,19 @@
 //! all of them late.
 //!
 //! Polls that wait have a bound of their own: they hold next to nothing, and however many of them there are, a publish must
-//! get through. A Lambda has one request at a time and needs none of this.
+//! get through. Of either, one API key has half at most, so that it cannot keep out all others. A Lambda has one request at a
+//! time and needs none of this.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Method;
+use http::{Extensions, Method};
 use tokio::sync::Semaphore;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Result};
 
 /// How many requests a process takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +28,76 @@ pub struct InFlight {
 /// What is left of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    working: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    working: Arc<Kind>,
+    waiting: Arc<Kind>,
+}
+
+/// Places of one kind. A request that has one carries its kind, until it is known whose it is.
+#[derive(Debug)]
+struct Kind {
+    free: Semaphore,
+    /// How many of them one API key may have.
+    share: usize,
+    /// How many each API key has, by its id; who has none is not in it.
+    held: Mutex<HashMap<String, usize>>,
 }
 
 impl Places {
     pub(crate) fn new(bound: InFlight) -> Self {
-        Self { working: Arc::new(Semaphore::new(bound.working)), waiting: Arc::new(Semaphore::new(bound.waiting)) }
+        Self { working: Kind::new(bound.working), waiting: Kind::new(bound.waiting) }
+    }
+}
+
+impl Kind {
+    fn new(places: usize) -> Arc<Self> {
+        Arc::new(Self { free: Semaphore::new(places), share: places.div_ceil(2), held: Mutex::default() })
     }
 }
 
 /// Lets a request through while there is a place for it.
-pub(crate) async fn pass(State(places): State<Places>, request: Request, next: Next) -> Response {
-    let kind = if may_wait(&request) { &places.waiting } else { &places.working };
-    let Ok(_place) = kind.try_acquire() else {
+pub(crate) async fn pass(State(places): State<Places>, mut request: Request, next: Next) -> Response {
+    let kind = if may_wait(&request) { places.waiting } else { places.working };
+    let Ok(_place) = kind.free.try_acquire() else {
         let detail = "the server is at work on as many requests as it takes at once; nothing was done";
         return Problem::new(Code::Unavailable, detail).into_response();
     };
+    request.extensions_mut().insert(Arc::clone(&kind));
     next.run(request).await
+}
+
+/// The place of a request, which counts for its API key as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Held {
+    kind: Arc<Kind>,
+    key_id: String,
+}
+
+/// Counts the place that a request has for its API key; there is nothing to count where places are not bounded.
+///
+/// # Errors
+/// 429 when the key has its share already.
+pub(crate) fn hold(request: &Extensions, key_id: &str) -> Result<Option<Held>> {
+    let Some(kind) = request.get::<Arc<Kind>>() else { return Ok(None) };
+    let mut held = kind.held.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = held.entry(key_id.to_owned()).or_default();
+    if *count >= kind.share {
+        let detail = "the API key has as many requests at work as it may have at once; nothing was done";
+        return Err(Problem::new(Code::RateLimited, detail));
+    }
+    *count += 1;
+    Ok(Some(Held { kind: Arc::clone(kind), key_id: key_id.to_owned() }))
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.kind.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.key_id) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.key_id);
+            }
+        }
+    }
 }
 
 /// Whether it asks to wait. What it says exactly is read later; here it only chooses between two bounds. Who answers GET

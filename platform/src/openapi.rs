@@ -245,7 +245,8 @@ fn common_problems(endpoint: &Endpoint) -> Vec<Code> {
         codes.push(Code::SubscriptionNotFound);
     }
     if endpoint.method == Method::POST {
-        codes.extend([Code::MalformedJson, Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed]);
+        let of_bodies = [Code::MalformedJson, Code::BodyTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType];
+        codes.extend(of_bodies.into_iter().chain([Code::ValidationFailed]));
     }
     codes
 }
@@ -294,7 +295,7 @@ mod tests {
         let statuses: Vec<_> = operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             statuses,
-            ["201", "400", "401", "403", "404", "406", "409", "413", "415", "422", "429", "500", "503"]
+            ["201", "400", "401", "403", "404", "406", "408", "409", "413", "415", "422", "429", "500", "503"]
         );
         let open = &document["paths"]["/health"]["get"];
         assert_eq!((&open["security"], open.get("x-required-scope")), (&json!([]), None));

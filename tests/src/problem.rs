@@ -22,7 +22,7 @@ const fn later(status: u16, code: &'static str) -> Rule {
 }
 
 /// Every problem.
-pub const RULES: [Rule; 36] = [
+pub const RULES: [Rule; 37] = [
     refused(400, "malformed_json"),
     refused(400, "invalid_path"),
     refused(400, "invalid_query"),
@@ -38,6 +38,7 @@ pub const RULES: [Rule; 36] = [
     refused(404, "route_not_found"),
     refused(405, "method_not_allowed"),
     refused(406, "not_acceptable"),
+    later(408, "body_timeout"),
     refused(415, "unsupported_media_type"),
     refused(409, "stream_exists"),
     later(409, "stream_deleting"),

@@ -1,8 +1,13 @@
 //! One line for each invocation: access log, numbers, and what the store was asked.
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use futures::StreamExt;
 use platform::telemetry::EmfRecorder;
 use serde_json::{Value, json};
 use tests::api::Api;
+use tower::ServiceExt;
 
 use crate::told::Told;
 
@@ -81,6 +86,27 @@ async fn waiting_for_events_is_not_slowness() {
     let [line] = told.written.documents().try_into().expect("one line");
     let numbers = ["duration_ms", "waited_ms", "Latency", "SlowRequests", "EmptyPolls"].map(|name| line[name].as_u64());
     assert_eq!(numbers, [Some(20_000), Some(20_000), Some(0), None, Some(1)]);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_no_fault_and_no_slowness_of_ours() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("publish", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
+    told.written.take();
+    let clock = api.app().clock.clone();
+    // Whoever sleeps moves the clock.
+    let comes_late =
+        futures::stream::once(async move { clock.sleep(10_000).await }).map(|()| Ok::<_, Infallible>(Bytes::new()));
+    let request = http::Request::post("/streams/orders/events").header("x-api-key", api.key().expect("a key"));
+    let request = request.header("content-type", "application/json").body(Body::from_stream(comes_late));
+    let answer = api.app().router.clone().oneshot(request.expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status(), 408);
+    let [line] = told.written.documents().try_into().expect("one line");
+    assert_eq!((&line["operation"], &line["code"]), (&json!("publish"), &json!("body_timeout")));
+    let numbers = ["body_ms", "Latency", "ClientErrors", "Faults", "SlowRequests"].map(|name| line[name].as_u64());
+    assert_eq!(numbers, [Some(10_000), Some(0), Some(1), None, None]);
 }
 
 #[tokio::test]

@@ -27,10 +27,11 @@ pub use quotas::{Allowance, Quotas, Tier, TierQuotas};
 pub use scope::{Action, Scope};
 pub use standing::Spending;
 
+use crate::in_flight::Held;
 use crate::path::{self, Parameters};
 use crate::problem::{Code, Problem, Result};
 use crate::telemetry::note;
-use crate::{accept, headers, query};
+use crate::{accept, headers, in_flight, query};
 
 /// What a route asks of its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub(crate) async fn pass(
     note("key_id", caller.key_id());
     let spending = Spending::new(gate, caller.clone());
     let mut response = match admit(requirement, &caller, &spending, &mut request).await {
-        Ok(()) => next.run(request).await,
+        Ok(_held) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     spending.describe(response.headers_mut());
@@ -115,8 +116,14 @@ fn check_url(uri: &http::Uri) -> Result<()> {
     query::refuse_credentials(uri.query().unwrap_or_default())
 }
 
-async fn admit(requirement: Requirement, caller: &Caller, spending: &Spending, request: &mut Request) -> Result<()> {
+async fn admit(
+    requirement: Requirement,
+    caller: &Caller,
+    spending: &Spending,
+    request: &mut Request,
+) -> Result<Option<Held>> {
     spending.request().await?;
+    let held = in_flight::hold(request.extensions(), caller.key_id())?;
     let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let parameters = Parameters::read(template, request.uri().path())?;
     if let Some(stream) = &parameters.stream {
@@ -130,7 +137,7 @@ async fn admit(requirement: Requirement, caller: &Caller, spending: &Spending, r
     request.extensions_mut().insert(parameters);
     request.extensions_mut().insert(caller.clone());
     request.extensions_mut().insert(spending.clone());
-    Ok(())
+    Ok(held)
 }
 
 /// A stream that the caller has no grant on is absent to it; on others it is told what it lacks.

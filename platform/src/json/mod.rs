@@ -1,7 +1,8 @@
 //! JSON bodies, read twice: strictly as JSON, then into a typed value.
 //!
-//! [`Body`] guarantees that its bytes are of the right media type, within the size limit and I-JSON; [`Json`] gives the
-//! value, and [`NoBody`] asks for nothing or `{}`. What the members may hold is decided by the types they are read into.
+//! [`Body`] guarantees that its bytes came in time, are of the right media type, within the size limit and I-JSON; [`Json`]
+//! gives the value, and [`NoBody`] asks for nothing or `{}`. What the members may hold is decided by the types they are read
+//! into.
 
 mod nesting;
 mod shape;
@@ -13,7 +14,7 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use ledger::limits;
+use ledger::{Clock, Ledger, limits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,9 +23,14 @@ pub(crate) use shape::requirement;
 pub use shape::{Object, present};
 
 use crate::problem::{Code, Problem, Result};
+use crate::telemetry::note;
 
 /// A body that is too large, but not larger than this, is read to its end before it is refused.
 const DISCARDED_BYTES: usize = 16 * limits::BODY_BYTES;
+/// How long a body may take to arrive, in milliseconds. The largest needs 8.4 seconds on a line of one megabit a second; who
+/// needs longer holds a place that others could work in.
+const BODY_MS: u64 = 10_000;
+const _: () = assert!(BODY_MS + limits::OPERATION_MS + limits::ANSWER_MS <= limits::REQUEST_MS);
 
 /// A body that is JSON.
 #[derive(Debug)]
@@ -64,12 +70,18 @@ impl Body {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl Body {
+    async fn receive(request: Request, clock: &Clock) -> Result<Self> {
+        check_media_type(request.headers())?;
+        Self::parse(collect(request, clock).await?)
+    }
+}
+
+impl FromRequest<Ledger> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
-        check_media_type(request.headers())?;
-        Self::parse(collect(request).await?)
+    async fn from_request(request: Request, ledger: &Ledger) -> Result<Self> {
+        Self::receive(request, ledger.clock()).await
     }
 }
 
@@ -77,11 +89,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Ledger> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
-        Body::from_request(request, state).await?.read().map(Self)
+    async fn from_request(request: Request, ledger: &Ledger) -> Result<Self> {
+        Body::from_request(request, ledger).await?.read().map(Self)
     }
 }
 
@@ -89,15 +101,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 #[derive(Debug)]
 pub struct NoBody;
 
-impl<S: Send + Sync> FromRequest<S> for NoBody {
+impl FromRequest<Ledger> for NoBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
+    async fn from_request(request: Request, ledger: &Ledger) -> Result<Self> {
+        Self::receive(request, ledger.clock()).await
+    }
+}
+
+impl NoBody {
+    async fn receive(request: Request, clock: &Clock) -> Result<Self> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Nothing {}
         let headers = request.headers().clone();
-        let bytes = collect(request).await?;
+        let bytes = collect(request, clock).await?;
         if !bytes.is_empty() {
             check_media_type(&headers)?;
             let Nothing {} = Body::parse(bytes)?.read()?;
@@ -142,21 +160,34 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
     refuse("`Content-Type` must be `application/json`")
 }
 
-async fn collect(request: Request) -> Result<Vec<u8>> {
+async fn collect(request: Request, clock: &Clock) -> Result<Vec<u8>> {
     let too_large = || Problem::new(Code::PayloadTooLarge, "the body must be at most 1 MiB");
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut body = request.into_body();
     if length.is_some_and(|length: u64| length > limits::BODY_BYTES as u64) {
         if length.is_some_and(|length| length <= DISCARDED_BYTES as u64) {
-            discard(&mut body).await;
+            // Too large it is, however much of it comes.
+            in_time(clock, discard(&mut body)).await;
         }
         return Err(too_large());
     }
-    match Limited::new(body, limits::BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::new(Code::MalformedJson, "the body ended before it was complete")),
+    match in_time(clock, Limited::new(body, limits::BODY_BYTES).collect()).await {
+        Some(Ok(collected)) => Ok(collected.to_bytes().into()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Some(Err(_)) => Err(Problem::new(Code::MalformedJson, "the body ended before it was complete")),
+        None => Err(Problem::new(Code::BodyTimeout, "the body did not arrive within 10 seconds; nothing was done")),
     }
+}
+
+/// Waits for what a client sends, as long as it may take. How long it took is told: it is the client's time and not ours.
+async fn in_time<T>(clock: &Clock, arrival: impl Future<Output = T>) -> Option<T> {
+    let began = clock.now();
+    let arrived = clock.until(began.plus(BODY_MS), arrival).await;
+    let body_ms = clock.now().since(began);
+    if body_ms > 0 {
+        note("body_ms", body_ms);
+    }
+    arrived
 }
 
 /// Reads on without keeping anything: a client that is still sending would not see an earlier answer, only its connection
@@ -177,7 +208,7 @@ mod tests {
             }
         }
         let request = request.body(axum::body::Body::from(body)).unwrap();
-        Body::from_request(request, &()).await.err().map(|problem| problem.code())
+        Body::receive(request, &Clock::system()).await.err().map(|problem| problem.code())
     }
 
     #[tokio::test]
@@ -205,7 +236,7 @@ mod tests {
     async fn no_body_means_nothing_or_an_empty_object() {
         for (body, fine) in [("", true), ("{}", true), ("{\"a\":1}", false), ("[]", false)] {
             let request = Request::post("/").header("content-type", "application/json").body(body.into()).unwrap();
-            assert_eq!(NoBody::from_request(request, &()).await.is_ok(), fine, "{body}");
+            assert_eq!(NoBody::receive(request, &Clock::system()).await.is_ok(), fine, "{body}");
         }
     }
 }

@@ -27,6 +27,7 @@ pub enum Code {
     RouteNotFound,
     MethodNotAllowed,
     NotAcceptable,
+    BodyTimeout,
     UnsupportedMediaType,
     StreamExists,
     StreamDeleting,
@@ -62,7 +63,7 @@ pub enum Effect {
 
 impl Code {
     /// Every code, in the order of the contract.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::MalformedJson,
         Self::InvalidPath,
         Self::InvalidQuery,
@@ -78,6 +79,7 @@ impl Code {
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::BodyTimeout,
         Self::UnsupportedMediaType,
         Self::StreamExists,
         Self::StreamDeleting,
@@ -119,6 +121,7 @@ impl Code {
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::StreamExists
             | Self::StreamDeleting
             | Self::SubscriptionExists
@@ -152,7 +155,8 @@ impl Code {
     #[must_use]
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
-            Self::StreamDeleting
+            Self::BodyTimeout
+            | Self::StreamDeleting
             | Self::IdempotencyInProgress
             | Self::RateLimited
             | Self::Unavailable
@@ -217,6 +221,7 @@ impl Code {
             Self::RouteNotFound => "No such route",
             Self::MethodNotAllowed => "The route does not know this method",
             Self::NotAcceptable => "No acceptable representation",
+            Self::BodyTimeout => "The body did not arrive in time",
             Self::UnsupportedMediaType => "The body is not of a supported media type",
             Self::StreamExists => "A different stream of this name exists",
             Self::StreamDeleting => "A stream of this name is being deleted",
@@ -244,7 +249,7 @@ impl Code {
     /// The code as it is spelled in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        const NAMES: [&str; 36] = [
+        const NAMES: [&str; 37] = [
             "malformed_json",
             "invalid_path",
             "invalid_query",
@@ -260,6 +265,7 @@ impl Code {
             "route_not_found",
             "method_not_allowed",
             "not_acceptable",
+            "body_timeout",
             "unsupported_media_type",
             "stream_exists",
             "stream_deleting",

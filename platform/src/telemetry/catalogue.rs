@@ -143,7 +143,7 @@ catalogue! {
     CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 499, but for 429.";
     THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429.";
     SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, "Answers that took longer than the objective of their operation.";
-    LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait.";
+    LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait, or that a body took to arrive.";
     PANICS = "Panics", Counter, Count, BY_SERVICE, "Handlers that panicked; each is a defect.";
     COLD_STARTS = "ColdStarts", Counter, Count, BY_SERVICE, "First invocations of a process.";
     INIT_MS = "InitMs", Histogram, Milliseconds, BY_SERVICE, "Time that a process needed to start.";

@@ -111,9 +111,10 @@ impl Telemetry {
         let noted = properties.remove("operation");
         let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(operation);
         let duration_ms = clock.now().since(began);
+        let body_ms = properties.get("body_ms").and_then(Value::as_u64).unwrap_or_default();
         let Outcome { status, route, .. } = outcome;
         span.end(operation, status, route.is_some(), &properties);
-        let told = Told { operation, at: began, duration_ms, status, route, usage };
+        let told = Told { operation, at: began, duration_ms, body_ms, status, route, usage };
         self.tell(told, properties);
         result
     }
@@ -219,6 +220,8 @@ struct Told<'a> {
     operation: &'a str,
     at: Timestamp,
     duration_ms: u64,
+    /// Of that the client needed so much to send its body.
+    body_ms: u64,
     status: u16,
     route: Option<Route>,
     usage: Usage,
@@ -237,7 +240,7 @@ impl Told<'_> {
             500.. => of_operation(c::FAULTS),
             _ => {}
         }
-        let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms);
+        let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms + self.body_ms);
         histogram!(c::LATENCY.name, labels.iter()).record(latency_ms as f64);
         if latency_ms > objective_ms(self.operation) {
             of_operation(c::SLOW_REQUESTS);

@@ -1,8 +1,12 @@
-//! More requests than the server takes at once: what is too much is refused at once, and nothing else suffers.
+//! More requests than the server takes at once of one key: what is too much is refused at once, and nobody else suffers.
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod server;
 
+use std::path::Path;
+
+use ledger::{Clock, Ledger, Randomness, Settings};
+use platform::api_key::Token;
 use serde_json::json;
 use server::Server;
 use tokio::io::AsyncWriteExt;
@@ -23,10 +27,23 @@ async fn stuck(server: &Server) -> TcpStream {
     connection
 }
 
+/// Stores another key in the table of a server that is not running.
+async fn another_key(data: &Path) -> String {
+    let client = embedded::Engine::open(&data.join("table.sqlite3")).unwrap().client();
+    let alone = Settings { alone: true };
+    let ledger = Ledger::new(client, "eventledger", Clock::system(), Randomness::system(), alone);
+    let token = Token::mint(ledger.randomness(), "local");
+    ledger.create_api_key(&token.record("others", &["publish:*"], ledger.clock().now())).await.unwrap();
+    token.reveal()
+}
+
 #[tokio::test]
-async fn a_crowd_is_refused_and_holds_up_neither_health_nor_waiting_polls() {
+async fn a_crowd_is_refused_and_holds_up_neither_health_nor_waiting_polls_nor_others() {
     let place = tempfile::tempdir().unwrap();
-    let server = Server::start(&place.path().join("data")).await;
+    let data = place.path().join("data");
+    Server::start(&data).await.stop().await;
+    let other = another_key(&data).await;
+    let server = Server::start(&data).await;
     let client = server.client();
     client.post("/streams", &json!({"stream_id": "orders"}), None).await.unwrap();
     let event = json!({"type": "created", "data": 1});
@@ -42,7 +59,9 @@ async fn a_crowd_is_refused_and_holds_up_neither_health_nor_waiting_polls() {
         }
         assert!(crowd.len() < 2 * CROWD, "the server takes everything: {}", server.log());
     };
-    assert_eq!((refused.0, &refused.1["code"], &refused.1["effect"]), (503, &json!("unavailable"), &json!("none")));
+    assert_eq!((refused.0, &refused.1["code"], &refused.1["effect"]), (429, &json!("rate_limited"), &json!("none")));
+    let others = server.client().with_key(other).post("/streams/orders/events", &event, None).await.unwrap();
+    assert_eq!(others.0, 201, "{}", others.1);
     assert_eq!(client.get("/health").await.unwrap().0, 200);
     let waiting = client.get("/streams/orders/events?from=latest&wait=1").await.unwrap();
     assert_eq!((waiting.0, &waiting.1["events"]), (200, &json!([])), "{}", waiting.1);

@@ -129,6 +129,11 @@ impl Drop for Server {
 }
 
 impl Client {
+    /// The same for the holder of another key.
+    pub(crate) fn with_key(self, key: String) -> Self {
+        Self { key, ..self }
+    }
+
     /// Reads.
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, reqwest::Error> {
         self.send(self.http.get(format!("{}{path}", self.address))).await
