@@ -1,4 +1,5 @@
-//! The outermost layer: gives each request its id, turns problems into documents, and has each request told of.
+//! The outermost layer: gives each request its id, turns problems into documents, says how quotas stand, and has each request
+//! told of.
 //!
 //! A fault of ours gets a second line with its causes.
 
@@ -19,6 +20,7 @@ use ledger::Ledger;
 use serde_json::Map;
 use tracing::Instrument;
 
+use crate::access::Standings;
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, InvocationSpan, Outcome, Route, Telemetry};
@@ -38,7 +40,9 @@ pub(crate) async fn pass(
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
     let traced = InvocationSpan::of_request(Traced::read(request.headers()).0, &route);
     let trace_id = traced.trace_id();
-    let (request, read) = watch_body(request);
+    let (mut request, read) = watch_body(request);
+    let standings = Standings::default();
+    request.extensions_mut().insert(standings.clone());
     let span = tracing::info_span!(
         "request",
         service = teller.service(),
@@ -50,6 +54,7 @@ pub(crate) async fn pass(
     let is_no_route = path.len() > 1 && path.split('/').skip(1).any(str::is_empty);
     let work = async { if is_no_route { route_not_found().await.into_response() } else { next.run(request).await } };
     let judge = |mut response: Response| {
+        standings.describe(response.headers_mut());
         let context = RequestContext { request_id: &request_id, path: &path };
         let problem = response.extensions_mut().remove::<Problem>();
         if let Some(problem) = &problem {

@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use ledger::Ledger;
@@ -16,7 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{self, Action, Gate, Quotas, Requirement};
 use crate::in_flight::{self, InFlight, Places};
 use crate::problem::Code;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, note};
 use crate::{deadline, edge};
 
 /// Makes the schema of one type.
@@ -278,21 +280,21 @@ impl Routes {
         self.routes.iter().map(|route| &route.endpoint)
     }
 
-    /// The router, with all of the middleware. From outside in: the edge, panics, the deadline, then for each endpoint the
-    /// bound on requests at once, its access checks and its handler. Unknown routes and methods are answered without
-    /// asking who wants to know.
+    /// The router, with all of the middleware. From outside in: the edge, panics, the deadline, then for each endpoint its
+    /// name, the bound on requests at once, its access checks and its handler. Unknown routes and methods are answered
+    /// without asking who wants to know.
     pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
         let places = self.in_flight.map(Places::new);
         let mut router = axum::Router::new();
         for Route { endpoint, handler } in self.routes {
-            let access =
-                from_fn_with_state((Arc::clone(&gate), endpoint.operation_id, endpoint.requirement), access::pass);
+            let access = from_fn_with_state((Arc::clone(&gate), endpoint.requirement), access::pass);
             let mut handler = handler.route_layer(access);
             if let Some(places) = places.clone().filter(|_| endpoint.requirement != Requirement::Open) {
                 handler = handler.route_layer(from_fn_with_state(places, in_flight::pass));
             }
-            router = router.route(endpoint.path, handler);
+            let named = handler.route_layer(from_fn_with_state(endpoint.operation_id, name));
+            router = router.route(endpoint.path, named);
         }
         router
             .fallback(edge::route_not_found)
@@ -302,4 +304,10 @@ impl Routes {
             .layer(from_fn_with_state((ledger.clone(), settings.telemetry.clone()), edge::pass))
             .with_state(ledger)
     }
+}
+
+/// Notes what is asked for, before anyone can refuse it.
+async fn name(State(operation): State<&'static str>, request: Request, next: Next) -> Response {
+    note("operation", operation);
+    next.run(request).await
 }

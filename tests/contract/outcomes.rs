@@ -101,7 +101,7 @@ async fn o4_readers_wait_for_a_store_that_is_away() {
 }
 
 /// Each call of one operation lasts longer than any client waits.
-struct Endless(&'static str);
+pub(crate) struct Endless(pub(crate) &'static str);
 
 impl Fate for Endless {
     fn decide(&self, call: &CallInfo) -> Course {

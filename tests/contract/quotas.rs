@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use sfv::{BareItem, ListEntry, Parser};
 use tests::{Answer, Api, Stream};
 
+use crate::outcomes::Endless;
+
 const WINDOW_MS: u64 = 10_000;
 const PLENTY: Allowance = Allowance::new(1_000_000, 1_000_000);
 
@@ -76,6 +78,19 @@ async fn a12_every_answer_to_a_key_says_how_its_quotas_stand() {
     assert_eq!(field(&answer, "ratelimit"), left);
     let nobody = api.with_key(None).get("/streams").await;
     assert_eq!((nobody.header("ratelimit"), nobody.header("ratelimit-policy")), ("", ""));
+}
+
+#[tokio::test]
+async fn a12_an_answer_that_was_cut_off_says_so_too() {
+    let api = Api::with_quotas(Quotas::uniform(Allowance::new(50, 500), Allowance::new(200, 2_000))).await;
+    let stream = Stream::create(&api, "a12-late").await;
+    let reader = stream.seen_by(&api.with_scopes(&["poll:*"]).await);
+    api.app().engine().set_fate(Endless("Query"));
+    let late = reader.get("/events?from=earliest").await;
+    late.problem(503, "unavailable");
+    assert_eq!(field(&late, "ratelimit-policy"), [one("requests", [("q", 500), ("w", 10)])]);
+    let [(quota, left)] = field(&late, "ratelimit").try_into().expect("one quota");
+    assert_eq!((quota.as_str(), &left[0]), ("requests", &("r".to_owned(), 499)));
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
 use futures::StreamExt;
+use platform::access::Quotas;
+use platform::endpoint::Settings;
+use platform::in_flight::InFlight;
 use platform::telemetry::EmfRecorder;
 use serde_json::{Value, json};
 use tests::api::Api;
@@ -71,6 +74,23 @@ async fn refusals_are_told_with_their_code() {
             ("list_streams", "unauthenticated", Some(1)),
         ]
     );
+}
+
+#[tokio::test]
+async fn who_is_refused_at_the_door_is_told_with_what_was_asked_for() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("local", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let full = local::app::routes().bounded(InFlight { working: 0, waiting: 0 });
+    let settings =
+        Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: told.telemetry.clone() };
+    let api = api.answered_by(full.router(api.app().ledger.clone(), &settings));
+    let _ = api.get("/streams").await.problem(503, "unavailable");
+    let _ = api.get("/streams/orders/events?wait=20").await.problem(503, "unavailable");
+    // It is of no kind that is bounded.
+    let _ = api.get("/health").await.ok(200);
+    let operations = told.written.documents().into_iter().map(|mut line| line["operation"].take());
+    assert_eq!(operations.collect::<Vec<_>>(), ["list_streams", "read_events", "health"]);
 }
 
 #[tokio::test]

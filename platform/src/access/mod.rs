@@ -26,6 +26,7 @@ pub use caller::Caller;
 pub use quotas::{Allowance, Quotas, Tier, TierQuotas};
 pub use scope::{Action, Scope};
 pub use standing::Spending;
+pub(crate) use standing::Standings;
 
 use crate::in_flight::Held;
 use crate::path::{self, Parameters};
@@ -79,11 +80,10 @@ impl Gate {
 
 /// Lets a request through to its handler, or answers why not.
 pub(crate) async fn pass(
-    State((gate, operation, requirement)): State<(Arc<Gate>, &'static str, Requirement)>,
+    State((gate, requirement)): State<(Arc<Gate>, Requirement)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    note("operation", operation);
     if let Err(problem) = check_url(request.uri()) {
         return problem.into_response();
     }
@@ -102,13 +102,12 @@ pub(crate) async fn pass(
         Err(problem) => return problem.into_response(),
     };
     note("key_id", caller.key_id());
-    let spending = Spending::new(gate, caller.clone());
-    let mut response = match admit(requirement, &caller, &spending, &mut request).await {
+    let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
+    let spending = Spending::new(gate, caller.clone(), standings);
+    match admit(requirement, &caller, &spending, &mut request).await {
         Ok(_held) => next.run(request).await,
         Err(problem) => problem.into_response(),
-    };
-    spending.describe(response.headers_mut());
-    response
+    }
 }
 
 fn check_url(uri: &http::Uri) -> Result<()> {

@@ -1,7 +1,7 @@
 //! How a key stands with its quotas, and how every answer says so: `RateLimit` and `RateLimit-Policy`, as the IETF's draft
 //! "RateLimit header fields for HTTP" has them, and the problem of who has none left.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -45,17 +45,44 @@ impl Standing {
     }
 }
 
-/// What a request has spent, for the answer's header fields, and from where it can spend more.
+/// How the quotas stand that a request was counted in; none while it is not known who asks. A request carries it from the
+/// edge on, and the edge tells it, because not only the handler may answer: a deadline may, or a panic.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standings(Arc<Mutex<Vec<Standing>>>);
+
+impl Standings {
+    fn lock(&self) -> MutexGuard<'_, Vec<Standing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says it in an answer's header.
+    pub(crate) fn describe(&self, headers: &mut HeaderMap) {
+        let standings = self.lock();
+        let list = |one: &dyn Fn(&Standing) -> String| standings.iter().map(one).collect::<Vec<_>>().join(", ");
+        let name = |standing: &Standing| standing.measure.as_str();
+        let policy = list(&|one| format!("\"{}\";q={};w={WINDOW_SECONDS}", name(one), one.quota));
+        let limit = list(&|one| format!("\"{}\";r={};t={}", name(one), one.remaining, one.reset_seconds()));
+        for (field, text) in [(POLICY, policy), (LIMIT, limit)] {
+            if let Ok(value) = HeaderValue::try_from(text)
+                && !value.is_empty()
+            {
+                headers.insert(field, value);
+            }
+        }
+    }
+}
+
+/// What a request has spent, and from where it can spend more.
 #[derive(Clone, Debug)]
 pub struct Spending {
     gate: Arc<Gate>,
     caller: Caller,
-    standings: Arc<Mutex<Vec<Standing>>>,
+    standings: Standings,
 }
 
 impl Spending {
-    pub(super) fn new(gate: Arc<Gate>, caller: Caller) -> Self {
-        Self { gate, caller, standings: Arc::default() }
+    pub(super) fn new(gate: Arc<Gate>, caller: Caller, standings: Standings) -> Self {
+        Self { gate, caller, standings }
     }
 
     /// Spends one request.
@@ -74,24 +101,8 @@ impl Spending {
     async fn spend(&self, measure: Measure, cost: u32) -> Result<()> {
         let Some(cost) = std::num::NonZeroU32::new(cost) else { return Ok(()) };
         let standing = self.gate.meter.spend(&self.caller, measure, cost).await;
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner).push(standing);
+        self.standings.lock().push(standing);
         standing.check()
-    }
-
-    /// Says in an answer's header how the quotas stand.
-    pub(super) fn describe(&self, headers: &mut HeaderMap) {
-        let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = |one: &dyn Fn(&Standing) -> String| standings.iter().map(one).collect::<Vec<_>>().join(", ");
-        let name = |standing: &Standing| standing.measure.as_str();
-        let policy = list(&|one| format!("\"{}\";q={};w={WINDOW_SECONDS}", name(one), one.quota));
-        let limit = list(&|one| format!("\"{}\";r={};t={}", name(one), one.remaining, one.reset_seconds()));
-        for (field, text) in [(POLICY, policy), (LIMIT, limit)] {
-            if let Ok(value) = HeaderValue::try_from(text)
-                && !value.is_empty()
-            {
-                headers.insert(field, value);
-            }
-        }
     }
 }
 
