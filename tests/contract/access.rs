@@ -181,16 +181,19 @@ fn why_a_credential_was_not_taken_is_counted() {
     assert_eq!(counted, expected.collect());
 }
 
+/// A key of the same id whose secret is not its own.
+fn with_other_secret(api: &Api, key: &str) -> String {
+    let other = Token::mint(api.app().ledger.randomness(), "test").reveal();
+    let secret = &other.split('_').nth(3).expect("a secret")[..43];
+    Token::assemble("test", Token::parse(key).expect("a key").id(), secret).reveal()
+}
+
 async fn refuse_and_let_in() {
     let api = Api::in_process().await;
     let (app, now) = (api.app(), api.app().clock.now());
     let mint = |environment| Token::mint(app.ledger.randomness(), environment).reveal();
     let good = app.key(&["poll:*"], |_| {}).await;
-    let other_secret = {
-        let (id, other) = (Token::parse(&good).expect("a key").id().to_owned(), mint("test"));
-        let secret = other.split('_').nth(3).expect("a secret")[..43].to_owned();
-        Token::assemble("test", &id, &secret).reveal()
-    };
+    let other_secret = with_other_secret(&api, &good);
     let special = async |change: &dyn Fn(&mut ApiKey)| app.key(&["poll:*"], |key| change(key)).await;
     let grace = |until| move |key: &mut ApiKey| key.state = ApiKeyState::Grace { until };
     let refused = [
@@ -272,4 +275,32 @@ async fn a11_guessing_keys_is_stopped() {
     guesser.get("/streams").await.problem(429, "rate_limited");
     api.app().clock.advance(MINUTE_MS);
     guesser.get("/streams").await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a11_whoever_was_let_in_goes_on_although_somebody_guesses_from_the_same_address() {
+    let api = Api::with_quotas(Quotas { failures_per_minute: 50, ..Quotas::default() }).await;
+    let (app, guesser) = (api.app(), api.with_key(Some("elk_test_guess".to_owned())));
+    let (known, new) = (api.with_scopes(&["poll:*"]).await, api.with_scopes(&["poll:*"]).await);
+    let key = known.key().expect("a key").to_owned();
+    let _ = known.get("/streams").await.ok(200);
+    app.clock.advance(MINUTE_MS / 2);
+    for _ in 0..50 {
+        guesser.get("/streams").await.problem(401, "unauthenticated");
+    }
+    let guesses = [&guesser, &new, &api.with_key(Some(with_other_secret(&api, &key)))];
+    // At once, and when the key has to be read again.
+    for later in [0, MINUTE_MS / 2] {
+        app.clock.advance(later);
+        let _ = known.get("/streams").await.ok(200);
+        app.engine().record();
+        for guess in guesses {
+            guess.get("/streams").await.problem(429, "rate_limited");
+        }
+        assert_eq!(app.engine().take_calls().len(), 0, "the store was asked for somebody who guesses");
+    }
+    // It is let in as long as it is good, and no longer.
+    app.ledger.revoke_api_key_urgently(Token::parse(&key).expect("a key").id()).await.expect("a revoked key");
+    app.clock.advance(5_000);
+    known.get("/streams").await.problem(401, "unauthenticated");
 }

@@ -1,5 +1,5 @@
 //! How often one address may guess. Counted in this process only, in windows of a minute on the ledger's clock, and
-//! looked at before anything is spent on a credential.
+//! looked at before anything is spent on a credential that the process does not know.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -76,6 +76,14 @@ impl Keys {
         })
     }
 
+    /// Whether the credential in the headers is one that this process has read before. It may be good no longer: whoever is
+    /// recognised is still to be authenticated. No store is asked, and no secret looked at but for an id that is remembered.
+    pub(super) fn recognise(&self, headers: &HeaderMap) -> bool {
+        let Ok(token) = self.read(headers) else { return false };
+        let known = self.known.remembered(token.id());
+        known.is_some_and(|key| key.record.secret_hash.ct_eq(&token.secret_hash()).into())
+    }
+
     fn read(&self, headers: &HeaderMap) -> Result<Token, Reason> {
         let token = Token::parse(credential(headers).ok_or(Reason::Missing)?).ok_or(Reason::Malformed)?;
         if token.environment() == self.environment { Ok(token) } else { Err(Reason::Environment) }

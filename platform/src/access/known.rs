@@ -76,6 +76,11 @@ impl KnownKeys {
         Ok(key)
     }
 
+    /// The key of an id as it was when it was last read, however long ago.
+    pub(super) fn remembered(&self, id: &str) -> Option<Arc<KnownKey>> {
+        self.memory().keys.get(id)?.key.clone()
+    }
+
     /// Notes the hour in which a key is used, once for each time that its record is read and each hour.
     pub(super) async fn note_use(&self, key: &KnownKey) {
         if key.is_to_be_noted(self.ledger.clock().now()) {

@@ -69,7 +69,12 @@ impl Gate {
     }
 
     async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
-        self.failures.check(address)?;
+        // Behind a proxy everybody has one address: who guesses must not keep out those who need not.
+        if let Err(limited) = self.failures.check(address)
+            && !self.keys.recognise(headers)
+        {
+            return Err(limited);
+        }
         let caller = self.keys.authenticate(headers).await;
         if caller.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated) {
             self.failures.count(address);
