@@ -240,6 +240,8 @@ pub struct Route {
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
+    /// What is no part of the API.
+    beside: axum::Router<Ledger>,
     in_flight: Option<InFlight>,
 }
 
@@ -258,13 +260,22 @@ impl Routes {
     /// These endpoints.
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
-        Self { routes: routes.into_iter().collect(), in_flight: None }
+        Self { routes: routes.into_iter().collect(), ..Self::default() }
     }
 
     /// These and those of another service.
     #[must_use]
     pub fn merge(mut self, others: Self) -> Self {
         self.routes.extend(others.routes);
+        self.beside = self.beside.merge(others.beside);
+        self
+    }
+
+    /// The same, and a route that is no part of the API: no description lists it and nobody's key is asked for, but it is
+    /// answered and told of like every other.
+    #[must_use]
+    pub fn beside(mut self, path: &str, operation: &'static str, handler: MethodRouter<Ledger>) -> Self {
+        self.beside = self.beside.route(path, handler.route_layer(from_fn_with_state(operation, name)));
         self
     }
 
@@ -286,7 +297,7 @@ impl Routes {
     pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
         let places = self.in_flight.map(Places::new);
-        let mut router = axum::Router::new();
+        let mut router = self.beside;
         for Route { endpoint, handler } in self.routes {
             let access = from_fn_with_state((Arc::clone(&gate), endpoint.requirement), access::pass);
             let mut handler = handler.route_layer(access);

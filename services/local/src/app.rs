@@ -37,5 +37,10 @@ pub(crate) fn disk_probe(engine: &Engine) -> Probe {
 
 /// All of them behind one middleware stack.
 pub fn router(ledger: &Ledger, settings: &Settings) -> Router {
-    routes().bounded(IN_FLIGHT).router(ledger.clone(), settings)
+    bounded(routes(), ledger, settings)
+}
+
+/// These, as many at once as the server takes.
+pub(crate) fn bounded(routes: Routes, ledger: &Ledger, settings: &Settings) -> Router {
+    routes.bounded(IN_FLIGHT).router(ledger.clone(), settings)
 }

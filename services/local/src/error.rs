@@ -95,12 +95,20 @@ impl StartError {
     }
 }
 
-/// Requests were still running when the time to finish them was over.
-#[derive(Debug, thiserror::Error)]
-#[error("some requests did not finish within {seconds} seconds and were cut off; what was acknowledged is kept")]
-pub struct StillBusy {
-    /// How long they had.
-    pub seconds: u64,
+/// Requests were still running when the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutOff {
+    /// The time to finish them was over.
+    #[error("some requests did not finish within {seconds} seconds and were cut off; what was acknowledged is kept")]
+    Late {
+        /// How long they had.
+        seconds: u64,
+    },
+    /// Nobody wanted to wait for them.
+    #[error(
+        "a second signal ended the server at once; requests that ran were cut off, and what was acknowledged is kept"
+    )]
+    Hurried,
 }
 
 /// An error and its causes on one line. A cause that its error has already told is not told again.

@@ -18,13 +18,13 @@ mod tasks;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub use error::{StartError, StillBusy};
+pub use error::{CutOff, StartError};
 pub use options::Options;
 use platform::telemetry::{self, Format};
 pub use server::{Running, start};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Runs the server until Ctrl-C or SIGTERM. What went wrong is one sentence on standard error.
+/// Runs the server until Ctrl-C or SIGTERM; a second one ends it at once. What went wrong is one sentence on standard error.
 pub async fn run(options: Options) -> ExitCode {
     telemetry::start(Format::Human, "info");
     match serve(options).await {
@@ -39,17 +39,21 @@ pub async fn run(options: Options) -> ExitCode {
 
 async fn serve(options: Options) -> Result<(), ledger::Cause> {
     // From here on a signal waits to be heard, so that none can interrupt a start half way.
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
+    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let running = start(options).await?;
     // Whoever started it may read no further than a line, as `head` does; that must not end it.
     writeln!(std::io::stdout(), "{}", greeting::greeting(&running)).ok();
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
-    tracing::info!("stopping: running requests are finished first");
-    running.stop().await?;
+    any(&mut signals).await;
+    tracing::info!("stopping: running requests are finished first; a second signal ends the server at once");
+    running.stop(any(&mut signals)).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for one of two signals.
+async fn any([one, other]: &mut [Signal; 2]) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use axum::Router;
 use axum::http::header;
-use axum::routing::get;
-use ledger::{Cause, Clock};
+use axum::routing::{MethodRouter, get};
+use ledger::{Cause, Clock, Ledger};
 use platform::telemetry::Prometheus;
 
 const FOLD_PAUSE_MS: u64 = 60_000;
@@ -27,10 +26,9 @@ pub(crate) fn of_this_process() -> Result<Prometheus, Cause> {
     Ok(prometheus)
 }
 
-/// The route that shows them.
-pub(crate) fn route(prometheus: Prometheus) -> Router {
-    let show = async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render());
-    Router::new().route("/metrics", get(show))
+/// Shows them.
+pub(crate) fn handler(prometheus: Prometheus) -> MethodRouter<Ledger> {
+    get(async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render()))
 }
 
 /// Keeps what nobody scrapes from piling up.

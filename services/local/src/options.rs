@@ -7,7 +7,8 @@ Example:
   eventledger --port 8081 --data ./my-data
 
 The first start makes an admin API key, shows it, and keeps it in admin.key in the data directory. Ctrl-C stops the
-server; nothing that was acknowledged is lost, not even when the process is killed.";
+server when running requests are finished, a second one at once; nothing that was acknowledged is lost, not even when
+the process is killed.";
 
 /// EventLedger in one process: ordered event streams over HTTP, kept in one directory.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Parser)]

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::data_directory::DataDirectory;
-use crate::error::{StartError, StillBusy};
+use crate::error::{CutOff, StartError};
 use crate::options::Options;
 use crate::{admin_key, app, connections, metrics, tasks};
 
@@ -59,8 +59,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let traces = options.traces.filter(|endpoint| !endpoint.is_empty()).map(start_traces).transpose()?;
     let prometheus = metrics::of_this_process().map_err(StartError::Metrics)?;
     let telemetry = Telemetry::log("local");
-    let router = app::router(&ledger, &app::settings(telemetry.clone())).layer(Extension(app::disk_probe(&engine)));
-    let router = router.merge(metrics::route(prometheus.clone()));
+    let routes = app::routes().beside("/metrics", "metrics", metrics::handler(prometheus.clone()));
+    let router = app::bounded(routes, &ledger, &app::settings(telemetry.clone()));
+    let router = router.layer(Extension(app::disk_probe(&engine)));
     let server = connections::serve(listener, router, ledger.clock().clone(), async { drop(stopped.await) });
     let background = vec![
         tokio::spawn(tasks::compactor(ledger.clone(), telemetry.clone())),
@@ -84,18 +85,20 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// Stops accepting, lets waiting polls answer, and finishes running requests.
+    /// Stops accepting, lets waiting polls answer, and finishes running requests, but does not wait for them any more once
+    /// `hurry` ends.
     ///
     /// # Errors
-    /// When requests were still running after the time they have.
-    pub async fn stop(mut self) -> Result<(), StillBusy> {
+    /// When requests were still running then, or after the time they have.
+    pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Result<(), CutOff> {
         let clock = self.ledger.clock().clone();
         // A server that has ended by itself needs no signal.
         self.stop.send(()).ok();
         self.ledger.doorbell().close();
         let finished = tokio::select! {
-            _ = &mut self.server => true,
-            () = clock.sleep(STOP_SECONDS * 1_000) => false,
+            _ = &mut self.server => Ok(()),
+            () = clock.sleep(STOP_SECONDS * 1_000) => Err(CutOff::Late { seconds: STOP_SECONDS }),
+            () = hurry => Err(CutOff::Hurried),
         };
         self.server.abort();
         for task in self.background {
@@ -103,12 +106,12 @@ impl Running {
             // Its span ends with it.
             task.await.ok();
         }
-        if let Some((traces, exporter)) = self.traces {
+        if let Some((traces, exporter)) = self.traces.filter(|_| finished != Err(CutOff::Hurried)) {
             // After what is being exported.
             traces.flush(&clock, Timestamp(u64::MAX)).await;
             exporter.abort();
         }
-        if finished { Ok(()) } else { Err(StillBusy { seconds: STOP_SECONDS }) }
+        finished
     }
 }
 

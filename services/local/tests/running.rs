@@ -4,8 +4,11 @@
 mod server;
 
 use ledger::Clock;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_restart_keeps_streams_events_and_positions() {
@@ -119,6 +122,50 @@ async fn what_was_begun_when_the_server_stops_is_finished_and_kept() {
     let kept = server.client().read_all("orders").await.len();
     // A request whose connection was closed before its answer may have been stored.
     assert!((acknowledged..=acknowledged + 8).contains(&kept), "{kept} of {acknowledged}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&place.path().join("data")).await;
+    let address = server.address.trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /streams HTTP/1.1\r\nhost: localhost\r\nx-api-key: {}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\nexpect: 100-continue\r\n\r\n",
+        server.key
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100", "the server awaits the body");
+    server.terminate();
+    // It has heard the signal when nobody is let in any more.
+    while TcpStream::connect(&address).await.is_ok() {}
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(1), "{}", server.log());
+    let log = server.log();
+    let last = log.lines().last().unwrap();
+    assert!(last.starts_with("eventledger: ") && last.contains("second signal"), "{log}");
+}
+
+#[tokio::test]
+async fn the_metrics_are_behind_the_same_edge_as_everything() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(&place.path().join("data")).await;
+    let client = server.client();
+    let shown = client.ask(Method::GET, "/metrics").await;
+    assert_eq!(shown.status(), 200);
+    assert!(shown.headers().contains_key("x-request-id"), "{:?}", shown.headers());
+    assert!(shown.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let refused = client.ask(Method::POST, "/metrics").await;
+    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "GET,HEAD"));
+    let problem: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(problem["code"], "method_not_allowed");
+    // They tell of themselves too.
+    let text = client.text("/metrics").await;
+    assert!(text.contains("operation=\"metrics\""), "{text}");
     server.stop().await;
 }
 

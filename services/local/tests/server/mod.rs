@@ -139,6 +139,11 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.address))).await
     }
 
+    /// Asks without a key, for all of the answer.
+    pub(crate) async fn ask(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
+        self.http.request(method, format!("{}{path}", self.address)).send().await.unwrap()
+    }
+
     /// Reads what is no JSON.
     pub(crate) async fn text(&self, path: &str) -> String {
         self.http.get(format!("{}{path}", self.address)).send().await.unwrap().text().await.unwrap()
