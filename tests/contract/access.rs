@@ -21,7 +21,7 @@ async fn a5_every_wrong_credential_gets_the_same_answer() {
     let mut changed = key.clone();
     let last = changed.pop().expect("a key is not empty");
     changed.push(if last == 'a' { 'b' } else { 'a' });
-    let credentials: [Option<(&str, String)>; 8] = [
+    let credentials: [Option<(&str, String)>; 11] = [
         None,
         Some(("x-api-key", String::new())),
         Some(("x-api-key", changed)),
@@ -30,6 +30,10 @@ async fn a5_every_wrong_credential_gets_the_same_answer() {
         Some(("authorization", "Bearer ".to_owned())),
         Some(("authorization", format!("Basic {key}"))),
         Some(("authorization", key.clone())),
+        // Longer than any key, and within what all headers may be together.
+        Some(("x-api-key", "a".repeat(10_000))),
+        Some(("x-api-key", format!("{key}{}", "a".repeat(10_000)))),
+        Some(("authorization", format!("Bearer {key}{}", "a".repeat(10_000)))),
     ];
     let mut answers = Vec::new();
     for credential in credentials {
@@ -48,6 +52,22 @@ async fn a5_every_wrong_credential_gets_the_same_answer() {
     let _ = nobody.request("GET", "/streams").header("x-api-key", key.clone()).send().await.ok(200);
     let bearer = nobody.request("GET", "/streams").header("authorization", format!("Bearer {key}"));
     let _ = bearer.send().await.ok(200);
+}
+
+#[tokio::test]
+async fn a1_beside_an_x_api_key_no_other_credential_is_looked_at() {
+    let api = Api::start().await;
+    let key = api.key().expect("the suite has a key").to_owned();
+    let both = async |own: &str, authorization: String| {
+        let caller = api.with_key(Some(own.to_owned()));
+        caller.request("GET", "/streams").header("authorization", authorization).send().await
+    };
+    for nonsense in ["Bearer elk_other_000000000000_x", "Basic eDp5", "nonsense", ""] {
+        let _ = both(&key, nonsense.to_owned()).await.ok(200);
+    }
+    both("nonsense", format!("Bearer {key}")).await.problem(401, "unauthenticated");
+    let twice = api.request("GET", "/streams").header("x-api-key", key.clone()).send().await;
+    twice.problem(401, "unauthenticated");
 }
 
 #[tokio::test]

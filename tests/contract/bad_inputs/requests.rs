@@ -167,6 +167,11 @@ async fn b10_headers() {
     let long = "a".repeat(17_000);
     rows.push(Row::publish("long headers", event).header("x-anything", long.clone()).gets(400, "invalid_header"));
     rows.push(Row::get("long headers", "/streams").header("x-anything", long).gets(400, "invalid_header"));
+    // Each answer has a request id of the server's own.
+    for id in [CANARY.to_owned(), format!("{CANARY}\" <script>"), format!("{CANARY}\u{e9}"), CANARY.repeat(500)] {
+        let row = Row::get("a request id of the client's", "/streams/absent").header("x-request-id", id);
+        rows.push(row.gets(404, "stream_not_found"));
+    }
     rows.push(Row::publish("if-match of another tail", event).header("if-match", "\"7\"").gets(412, "tail_mismatch"));
     hold(rows).await;
 }
