@@ -31,10 +31,9 @@ enum Reason {
     Malformed,
     /// It is for another environment.
     Environment,
-    /// There is no key of its id.
-    Unknown,
-    /// The key of its id has another secret.
-    Secret,
+    /// There is no key of its id, or that has another secret. Told apart, the number would tell whoever sees it which ids
+    /// exist; and what follows is counted only for who has the secret.
+    Credential,
     Revoked,
     /// Its grace is over.
     GraceOver,
@@ -48,8 +47,7 @@ impl Reason {
             Self::Missing => "missing",
             Self::Malformed => "malformed",
             Self::Environment => "environment",
-            Self::Unknown => "unknown",
-            Self::Secret => "secret",
+            Self::Credential => "credential",
             Self::Revoked => "revoked",
             Self::GraceOver => "grace_over",
             Self::TooEarly => "too_early",
@@ -94,11 +92,7 @@ impl Keys {
         // An unknown id costs the same comparison as a known one.
         let stored = key.as_ref().map_or([0; 32], |key| key.record.secret_hash);
         let same = bool::from(stored.ct_eq(&token.secret_hash()));
-        let key = match key {
-            None => return Ok(Err(Reason::Unknown)),
-            Some(_) if !same => return Ok(Err(Reason::Secret)),
-            Some(key) => key,
-        };
+        let Some(key) = key.filter(|_| same) else { return Ok(Err(Reason::Credential)) };
         if let Err(reason) = check_time(&key.record, self.clock.now()) {
             return Ok(Err(reason));
         }
@@ -182,8 +176,8 @@ mod tests {
     #[test]
     fn every_reason_is_one_of_the_catalogue() {
         use crate::telemetry::catalogue::Dimension;
-        use Reason::{Environment, Expired, GraceOver, Malformed, Missing, Revoked, Secret, TooEarly, Unknown};
-        let all = [Missing, Malformed, Environment, Unknown, Secret, Revoked, GraceOver, TooEarly, Expired];
+        use Reason::{Credential, Environment, Expired, GraceOver, Malformed, Missing, Revoked, TooEarly};
+        let all = [Missing, Malformed, Environment, Credential, Revoked, GraceOver, TooEarly, Expired];
         assert_eq!(all.map(Reason::as_str), Dimension::Reason.values());
     }
 }

@@ -78,17 +78,9 @@ impl Dimension {
             Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "local"],
             // Those of the services' endpoints.
             Self::Operation => &[],
-            Self::Reason => &[
-                "missing",
-                "malformed",
-                "environment",
-                "unknown",
-                "secret",
-                "revoked",
-                "grace_over",
-                "too_early",
-                "expired",
-            ],
+            Self::Reason => {
+                &["missing", "malformed", "environment", "credential", "revoked", "grace_over", "too_early", "expired"]
+            }
             Self::Status => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
         }
     }
@@ -160,7 +152,7 @@ catalogue! {
     DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, "Attempts that DynamoDB throttled.";
     CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, "Read units that DynamoDB counted.";
     CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, "Write units that DynamoDB counted.";
-    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told.";
+    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told: `credential` is an id that no key has, or a wrong secret.";
     KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
     LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";
     RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, "Requests that were admitted from the local share because the store did not answer.";
