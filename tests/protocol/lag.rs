@@ -1,7 +1,7 @@
 //! Lag, to the event and to the millisecond, wherever it is told; and the sample of all subscriptions: what it sees, what it
 //! does without, and what it costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
 use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp};
@@ -174,6 +174,25 @@ async fn a_sample_that_takes_too_long_ends_and_says_so() {
     world.engine.set_fate(Slow(clock));
     let sample = world.ledger.sample_consumers().await.expect("a sample");
     assert!(!sample.complete && sample.consumers.len() < 2, "{}", sample.consumers.len());
+}
+
+#[tokio::test]
+async fn samples_that_end_early_overlook_nobody_for_long() {
+    let world = World::new().await;
+    let names = ["a", "b", "c"];
+    for name in names {
+        let stream = definition(name, 1, 24);
+        world.ledger.create_stream(stream.clone()).await.expect("a stream");
+        world.ledger.create_subscription(&stream.name, &subscription("reader"), StartFrom::Latest).await.expect("one");
+    }
+    world.engine.set_fate(Slow(world.clock.clone()));
+    let mut seen = BTreeSet::new();
+    for _ in 0..40 {
+        let sample = world.ledger.sample_consumers().await.expect("a sample");
+        assert!(!sample.complete && sample.consumers.len() == 1, "{}", sample.consumers.len());
+        seen.extend(sample.consumers.into_iter().map(|consumer| consumer.stream.as_str().to_owned()));
+    }
+    assert_eq!(seen, names.map(str::to_owned).into());
 }
 
 /// Each call takes most of the time that a sample has.

@@ -2,7 +2,8 @@
 //!
 //! What it costs has a bound, because it runs each minute: one read for each stream, one for each partition of a stream
 //! that has subscriptions, and one for each place where some of them stand behind the tail, however many stand there.
-//! After [`limits::SAMPLE_READS`] or [`limits::SAMPLE_MS`] it ends, and says that it is not complete.
+//! After [`limits::SAMPLE_READS`] or [`limits::SAMPLE_MS`] it ends, and says that it is not complete. Which streams come
+//! first is drawn anew for each sample, so that those beyond the bounds are others each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -25,7 +26,9 @@ impl Ledger {
     /// `Unavailable` when not even the streams can be listed.
     pub async fn sample_consumers(&self) -> Result<ConsumersSample> {
         let mut run = Run::new(self.clock.clone());
-        for attributes in self.store.all(&Store::streams("", None)).await? {
+        let mut streams = self.store.all(&Store::streams("", None)).await?;
+        streams.sort_by_cached_key(|_| self.randomness.below(u64::MAX));
+        for attributes in streams {
             let stream = run.note("a definition was not read", StreamItem::read(&attributes));
             if let Some(stream) = stream.filter(|stream| stream.deleted_at.is_none()) {
                 self.sample_stream(&stream, &mut run).await;
