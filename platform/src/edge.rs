@@ -27,12 +27,18 @@ use crate::telemetry::{self, InvocationSpan, Outcome, Route, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// A request that could not be read well enough to be handed on. It is answered and told like every other, and nobody else
+/// is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused(pub(crate) Problem);
+
 /// Wraps everything else.
 pub(crate) async fn pass(
     State((ledger, teller)): State<(Ledger, Telemetry)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let refused = request.extensions_mut().remove::<Refused>();
     let request_id = ledger.randomness().hex_id();
     let path = request.uri().path().to_owned();
     let route = Route::new(request.method(), request.extensions().get().map(MatchedPath::as_str));
@@ -52,7 +58,13 @@ pub(crate) async fn pass(
     );
     // The router takes an empty segment for a name.
     let is_no_route = path.len() > 1 && path.split('/').skip(1).any(str::is_empty);
-    let work = async { if is_no_route { route_not_found().await.into_response() } else { next.run(request).await } };
+    let work = async {
+        match refused {
+            Some(Refused(problem)) => problem.into_response(),
+            None if is_no_route => route_not_found().await.into_response(),
+            None => next.run(request).await,
+        }
+    };
     let judge = |mut response: Response| {
         standings.describe(response.headers_mut());
         let context = RequestContext { request_id: &request_id, path: &path };

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::body::{Body, Bytes};
 use futures::StreamExt;
+use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
@@ -91,6 +93,56 @@ async fn who_is_refused_at_the_door_is_told_with_what_was_asked_for() {
     let _ = api.get("/health").await.ok(200);
     let operations = told.written.documents().into_iter().map(|mut line| line["operation"].take());
     assert_eq!(operations.collect::<Vec<_>>(), ["list_streams", "read_events", "health"]);
+}
+
+#[tokio::test]
+async fn what_a_lambda_cannot_read_is_told_like_every_other_request() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("publish", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let no_uri = format!("/{}", "a".repeat(70_000));
+    let broken = [
+        ("body", json!("%%%"), "malformed_json"),
+        ("rawPath", json!("a:b:c"), "invalid_path"),
+        ("rawPath", json!(no_uri), "invalid_path"),
+    ];
+    for (member, value, code) in broken {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../platform/fixtures/publish.json")).expect("JSON");
+        event[member] = value;
+        event["isBase64Encoded"] = (member == "body").into();
+        let event: ApiGatewayV2httpRequest = serde_json::from_value(event).expect("an event");
+        let event = LambdaEvent::new(event, Context::default());
+        let answer = platform::lambda::answer(api.app().router.clone(), event).await;
+        let answer = serde_json::to_value(answer).expect("an answer is JSON");
+        assert_eq!(answer["statusCode"], 400, "{answer}");
+        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        let problem: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("a problem");
+        let [line] = told.written.documents().try_into().expect("one line");
+        assert_eq!((&problem["code"], &line["code"]), (&json!(code), &json!(code)));
+        assert_eq!(
+            [&line["status"], &line["Requests"], &line["ClientErrors"]].map(Value::as_u64),
+            [400, 1, 1].map(Some)
+        );
+        assert_eq!(line["request_id"], answer["headers"]["x-request-id"]);
+        assert_eq!(line["request_id"], problem["request_id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_sample_is_told_with_its_own_status_and_with_those_of_the_consumers() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("keeper", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let ledger = &api.app().ledger;
+    let schedule = serde_json::from_value(json!({ "task": "sample" })).expect("a schedule");
+    told.telemetry.event(ledger, "sample", "an id", keeper::keep(ledger.clone(), schedule)).await.expect("a sample");
+    let lines = told.written.documents();
+    let with_properties: Vec<_> = lines.iter().filter(|line| line["request_id"] == "an id").collect();
+    assert_eq!(with_properties.iter().map(|line| &line["status"]).collect::<Vec<_>>(), [&json!(200)]);
+    let mut statuses: Vec<_> = lines.iter().filter_map(|line| line["consumer_status"].as_str()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["IDLE", "LOST", "OK", "REWIND", "STALL", "STOP", "WARN"]);
 }
 
 #[tokio::test]

@@ -55,8 +55,8 @@ pub enum Dimension {
     Operation,
     /// Why an API key was not taken.
     Reason,
-    /// The status of a subscription.
-    Status,
+    /// The status of a subscription. A line has a status of its own, which is of the answer.
+    ConsumerStatus,
 }
 
 impl Dimension {
@@ -67,7 +67,7 @@ impl Dimension {
             Self::Service => "service",
             Self::Operation => "operation",
             Self::Reason => "reason",
-            Self::Status => "status",
+            Self::ConsumerStatus => "consumer_status",
         }
     }
 
@@ -81,7 +81,7 @@ impl Dimension {
             Self::Reason => {
                 &["missing", "malformed", "environment", "credential", "revoked", "grace_over", "too_early", "expired"]
             }
-            Self::Status => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
+            Self::ConsumerStatus => &["LOST", "REWIND", "STOP", "STALL", "WARN", "OK", "IDLE"],
         }
     }
 }
@@ -110,7 +110,7 @@ pub struct Metric {
 const BY_SERVICE: &[&[Dimension]] = &[&[Dimension::Service]];
 const BY_OPERATION: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Operation]];
 const BY_REASON: &[&[Dimension]] = &[&[Dimension::Reason]];
-const BY_STATUS: &[&[Dimension]] = &[&[Dimension::Status]];
+const BY_STATUS: &[&[Dimension]] = &[&[Dimension::ConsumerStatus]];
 
 macro_rules! catalogue {
     ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $dimensions:ident, $meaning:literal;)*) => {

@@ -33,7 +33,7 @@ pub fn record(sample: &ConsumersSample) {
     for status in Status::ALL {
         let count = sample.consumers.iter().filter(|consumer| consumer.status == status).count();
         // Also when it is zero: else the last number would seem to hold on.
-        metrics::gauge!(catalogue::CONSUMERS_BY_STATUS.name, Dimension::Status.as_str() => status.as_str())
+        metrics::gauge!(catalogue::CONSUMERS_BY_STATUS.name, Dimension::ConsumerStatus.as_str() => status.as_str())
             .set(rounded(count as u64));
     }
     metrics::counter!(catalogue::SAMPLER_RUNS.name).increment(1);
@@ -94,7 +94,7 @@ mod tests {
                 Status::Ok => 1.0,
                 _ => 0.0,
             };
-            let key = ("ConsumersByStatus".to_owned(), format!("status={}", status.as_str()));
+            let key = ("ConsumersByStatus".to_owned(), format!("consumer_status={}", status.as_str()));
             assert_eq!(recorded.get(&key), Some(&DebugValue::Gauge(count.into())), "{status:?}");
         }
         let histogram = |name: &str| recorded.get(&(name.to_owned(), String::new()));
