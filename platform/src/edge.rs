@@ -23,7 +23,7 @@ use tracing::Instrument;
 use crate::access::Standings;
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, InvocationSpan, Outcome, Route, Telemetry};
+use crate::telemetry::{self, Begun, InvocationSpan, Outcome, Route, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -80,18 +80,16 @@ pub(crate) async fn pass(
             // What is left of the body would be taken for the next request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let mut properties = Map::new();
-        properties.insert("request_id".to_owned(), request_id.as_str().into());
-        if let Some(trace_id) = &trace_id {
-            properties.insert("trace_id".to_owned(), trace_id.as_str().into());
-        }
-        if let Some(problem) = problem {
-            properties.insert("code".to_owned(), problem.code().as_str().into());
-        }
-        let status = response.status().as_u16();
-        (response, Outcome { status, route: Some(route), properties })
+        let (status, code) = (response.status().as_u16(), problem.map(|problem| problem.code().as_str()));
+        (response, Outcome { status, code })
     };
-    teller.invocation(ledger.clock(), "unknown", &traced, work, judge).instrument(span).await
+    let mut properties = Map::new();
+    properties.insert("request_id".to_owned(), request_id.as_str().into());
+    if let Some(trace_id) = &trace_id {
+        properties.insert("trace_id".to_owned(), trace_id.as_str().into());
+    }
+    let begun = Begun { operation: "unknown", span: traced, route: Some(route), properties };
+    teller.invocation(ledger.clock(), begun, work, judge).instrument(span).await
 }
 
 /// The request, and whether its body was read to its end.

@@ -12,6 +12,7 @@ use platform::in_flight::InFlight;
 use platform::telemetry::EmfRecorder;
 use serde_json::{Value, json};
 use tests::api::Api;
+use tests::app::App;
 use tower::ServiceExt;
 
 use crate::told::Told;
@@ -158,6 +159,34 @@ async fn waiting_for_events_is_not_slowness() {
     let [line] = told.written.documents().try_into().expect("one line");
     let numbers = ["duration_ms", "waited_ms", "Latency", "SlowRequests", "EmptyPolls"].map(|name| line[name].as_u64());
     assert_eq!(numbers, [Some(20_000), Some(20_000), Some(0), None, Some(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_client_leaves_is_told_with_what_it_cost() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("poll", &recorder);
+    let app = App::start_running(Quotas::default()).await;
+    let (environment, quotas, telemetry) = ("test".to_owned(), Quotas::default(), told.telemetry.clone());
+    let router = local::app::router(&app.ledger, &Settings { environment, quotas, telemetry });
+    let key = app.admin_key().await;
+    let request = |method: &str, target: &str, body: &'static str| {
+        let request = http::Request::builder().method(method).uri(target).header("x-api-key", &key);
+        request.header("content-type", "application/json").body(Body::from(body)).expect("a request")
+    };
+    let create = request("POST", "/streams", r#"{"stream_id": "orders"}"#);
+    assert_eq!(router.clone().oneshot(create).await.expect("an answer").status(), 201);
+    told.written.take();
+
+    let polling = router.oneshot(request("GET", "/streams/orders/events?wait=20", ""));
+    let answer = app.clock.until(app.clock.now().plus(3_000), polling).await;
+    assert!(answer.is_none(), "its client leaves while it waits");
+    let [line] = told.written.documents().try_into().expect("one line");
+    let names = ["operation", "status", "stream", "duration_ms", "Requests", "ClientErrors", "Faults", "Latency"];
+    let expected =
+        [json!("read_events"), json!(499), json!("orders"), json!(3_000), json!(1), json!(1), Value::Null, Value::Null];
+    assert_eq!(names.map(|name| line[name].clone()), expected);
+    let cost = ["DynamoCalls", "ConsumedReadUnits"].map(|name| line[name].as_u64());
+    assert!(cost.iter().all(|number| number.is_some_and(|number| number > 0)), "{line}");
 }
 
 #[tokio::test]

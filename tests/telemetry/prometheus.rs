@@ -27,7 +27,7 @@ fn times_become_seconds_and_all_have_their_meaning() {
     });
     let text = prometheus.render();
     for line in [
-        "# HELP eventledger_requests_total Requests that were answered, and events that were handled.",
+        "# HELP eventledger_requests_total Requests that were answered or whose client left before, and events that were handled.",
         "# TYPE eventledger_requests_total counter",
         r#"eventledger_requests_total{service="poll",operation="commit"} 2"#,
         "# TYPE eventledger_latency_seconds histogram",

@@ -130,9 +130,9 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    REQUESTS = "Requests", Counter, Count, BY_OPERATION, "Requests that were answered, and events that were handled.";
+    REQUESTS = "Requests", Counter, Count, BY_OPERATION, "Requests that were answered or whose client left before, and events that were handled.";
     FAULTS = "Faults", Counter, Count, BY_OPERATION, "Answers of 500 and above, and events that failed: faults of ours.";
-    CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 499, but for 429.";
+    CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 498, but for 429, and requests whose client left before the answer: 499 in the log, without a latency.";
     THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429.";
     SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, "Answers that took longer than the objective of their operation.";
     LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait, or that a body took to arrive.";

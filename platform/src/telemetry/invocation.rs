@@ -91,31 +91,21 @@ impl Telemetry {
         &self.0.service
     }
 
-    /// Runs one invocation. What it comes to is judged and told once it is there; `operation` is its name until something
-    /// notes a better one.
+    /// Runs one invocation. What it comes to is judged and told once it is there, or when nobody waits for it any more.
     pub(crate) async fn invocation<T>(
         &self,
         clock: &Clock,
-        operation: &str,
-        span: &InvocationSpan,
+        begun: Begun<'_>,
         work: impl Future<Output = T>,
         judge: impl FnOnce(T) -> (T, Outcome),
     ) -> T {
-        let began = clock.now();
-        let notes = Notes(Arc::default());
-        let work = NOTES.scope(notes.clone(), work).with_context(span.context());
-        let (result, usage) = ledger::measured(clock, work).await;
-        let (result, outcome) = judge(result);
-        let mut properties = std::mem::take(&mut *notes.0.lock().unwrap_or_else(PoisonError::into_inner));
-        properties.extend(outcome.properties);
-        let noted = properties.remove("operation");
-        let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(operation);
-        let duration_ms = clock.now().since(began);
-        let body_ms = properties.get("body_ms").and_then(Value::as_u64).unwrap_or_default();
-        let Outcome { status, route, .. } = outcome;
-        span.end(operation, status, route.is_some(), &properties);
-        let told = Told { operation, at: began, duration_ms, body_ms, status, route, usage };
-        self.tell(told, properties);
+        let (notes, usage) = (Notes::default(), Arc::default());
+        let work = NOTES.scope(notes.clone(), work).with_context(begun.span.context());
+        let work = ledger::measured(clock, &usage, work);
+        let mut untold =
+            Untold { teller: self, clock, at: clock.now(), notes, usage: Arc::clone(&usage), begun: Some(begun) };
+        let (result, outcome) = judge(work.await);
+        untold.tell(Some(&outcome));
         result
     }
 
@@ -136,8 +126,7 @@ impl Telemetry {
                 let source = std::error::Error::source(error).map(ToString::to_string);
                 tracing::error!(%error, source, "an event was not handled and will come again");
             }
-            let properties = std::iter::once(("request_id".to_owned(), request_id.into())).collect();
-            (outcome, Outcome { status, route: None, properties })
+            (outcome, Outcome { status, code: None })
         };
         // Boxed, because sweeps and compaction are large, and what waits for them would be as large.
         Box::pin(async move {
@@ -153,7 +142,9 @@ impl Telemetry {
                 trace_id = traced.trace_id(),
                 sampled = is_sampled(request_id).then_some(true)
             );
-            self.invocation(ledger.clock(), operation, &traced, work, judge).instrument(span).await
+            let properties = std::iter::once(("request_id".to_owned(), request_id.into())).collect();
+            let begun = Begun { operation, span: traced, route: None, properties };
+            self.invocation(ledger.clock(), begun, work, judge).instrument(span).await
         })
     }
 
@@ -185,14 +176,67 @@ impl Telemetry {
     }
 }
 
+/// What is known of an invocation when it begins.
+pub(crate) struct Begun<'a> {
+    /// Its name until something notes a better one.
+    pub(crate) operation: &'a str,
+    /// Its span.
+    pub(crate) span: InvocationSpan,
+    /// Of a request: the operation has a name of its own, but people know this better.
+    pub(crate) route: Option<Route>,
+    /// What the line tells besides.
+    pub(crate) properties: Map<String, Value>,
+}
+
 /// What an invocation came to.
 pub(crate) struct Outcome {
     /// The status of the answer; of an event 200 or 500.
     pub(crate) status: u16,
-    /// Of a request: the operation has a name of its own, but people know this better.
-    pub(crate) route: Option<Route>,
-    /// What else the line tells.
-    pub(crate) properties: Map<String, Value>,
+    /// The code of the problem that was answered.
+    pub(crate) code: Option<&'static str>,
+}
+
+/// The status of a request whose client left before its answer. No answer has it; other servers log the same.
+const CLIENT_LEFT: u16 = 499;
+
+/// An invocation that nobody was told of yet. Whoever runs it drops it when its client leaves: that is told too.
+struct Untold<'a> {
+    teller: &'a Telemetry,
+    clock: &'a Clock,
+    at: Timestamp,
+    notes: Notes,
+    usage: Arc<Mutex<Usage>>,
+    /// None once it was told.
+    begun: Option<Begun<'a>>,
+}
+
+impl Untold<'_> {
+    /// Tells of it, once; without an outcome nobody waited for it.
+    fn tell(&mut self, outcome: Option<&Outcome>) {
+        let Some(begun) = self.begun.take() else { return };
+        let mut properties = std::mem::take(&mut *self.notes.0.lock().unwrap_or_else(PoisonError::into_inner));
+        properties.extend(begun.properties);
+        if let Some(code) = outcome.and_then(|outcome| outcome.code) {
+            properties.insert("code".to_owned(), code.into());
+        }
+        let noted = properties.remove("operation");
+        let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(begun.operation);
+        begun.span.describe(operation, &properties);
+        if let Some(outcome) = outcome {
+            begun.span.end(begun.route.is_some(), outcome);
+        }
+        let usage = std::mem::take(&mut *self.usage.lock().unwrap_or_else(PoisonError::into_inner));
+        let (at, duration_ms) = (self.at, self.clock.now().since(self.at));
+        let body_ms = properties.get("body_ms").and_then(Value::as_u64).unwrap_or_default();
+        let status = outcome.map_or(CLIENT_LEFT, |outcome| outcome.status);
+        self.teller.tell(Told { operation, at, duration_ms, body_ms, status, route: begun.route, usage }, properties);
+    }
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        self.tell(None);
+    }
 }
 
 /// What a request asked for, in words that are not its own.
@@ -240,10 +284,13 @@ impl Told<'_> {
             500.. => of_operation(c::FAULTS),
             _ => {}
         }
-        let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms + self.body_ms);
-        histogram!(c::LATENCY.name, labels.iter()).record(latency_ms as f64);
-        if latency_ms > objective_ms(self.operation) {
-            of_operation(c::SLOW_REQUESTS);
+        // An answer that nobody waited for is neither fast nor slow.
+        if self.status != CLIENT_LEFT {
+            let latency_ms = self.duration_ms.saturating_sub(self.usage.waited_ms + self.body_ms);
+            histogram!(c::LATENCY.name, labels.iter()).record(latency_ms as f64);
+            if latency_ms > objective_ms(self.operation) {
+                of_operation(c::SLOW_REQUESTS);
+            }
         }
         let usage = &self.usage;
         let of_service = |metric: c::Metric, by: u64| {
@@ -324,7 +371,7 @@ fn objective_ms(operation: &str) -> u64 {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Map<String, Value>>>);
 
 tokio::task_local! {

@@ -10,7 +10,7 @@ mod prometheus;
 mod traces;
 
 pub use emf::EmfRecorder;
-pub(crate) use invocation::{Outcome, Route};
+pub(crate) use invocation::{Begun, Outcome, Route};
 pub use invocation::{Telemetry, note};
 pub(crate) use logs::is_sampled;
 pub use logs::{Format, SAMPLED_IN, start, subscriber};

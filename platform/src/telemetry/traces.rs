@@ -22,7 +22,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, Spa
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use super::invocation::{OTHER_METHOD, Route};
+use super::invocation::{OTHER_METHOD, Outcome, Route};
 
 /// Finished spans that wait to be exported. More are lost, so that a collector that is away costs no memory.
 const MOST_WAITING: usize = 4_096;
@@ -206,14 +206,11 @@ impl InvocationSpan {
         own.or_else(|| self.parent.map(|parent| format!("{:032x}", parent.trace_id())))
     }
 
-    /// Ends it with what is known of the invocation; `answered` is the status of the answer to a request.
-    pub(crate) fn end(&self, operation: &str, status: u16, answered: bool, properties: &Map<String, Value>) {
+    /// Tells what is known of the invocation.
+    pub(crate) fn describe(&self, operation: &str, properties: &Map<String, Value>) {
         let span = self.context.span();
         if !span.is_recording() {
             return;
-        }
-        if answered {
-            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         }
         span.set_attribute(KeyValue::new("eventledger.operation", operation.to_owned()));
         for (property, attribute) in TOLD {
@@ -221,9 +218,16 @@ impl InvocationSpan {
                 span.set_attribute(KeyValue::new(attribute, text.to_owned()));
             }
         }
-        if status >= 500 {
-            let code = properties.get("code").and_then(Value::as_str).unwrap_or("failed");
-            span.set_attribute(KeyValue::new("error.type", code.to_owned()));
+    }
+
+    /// Ends it with what the invocation came to; whether it was a request decides what its status is called.
+    pub(crate) fn end(&self, of_a_request: bool, outcome: &Outcome) {
+        let span = self.context.span();
+        if of_a_request {
+            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(outcome.status)));
+        }
+        if outcome.status >= 500 {
+            span.set_attribute(KeyValue::new("error.type", outcome.code.unwrap_or("failed")));
             span.set_status(Status::error(""));
         }
         span.end();

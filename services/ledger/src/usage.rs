@@ -1,6 +1,6 @@
 //! What a piece of work asks of the store: calls, repetitions, throttles, units and time.
 //!
-//! Whoever wants to know wraps the work in [`measured`]. An interceptor of the client notes each call there, so no verb has
+//! Whoever wants to know wraps the work in [`measured`], and can look at any time, also when the work was given up. An interceptor of the client notes each call there, so no verb has
 //! to; work that is spawned elsewhere, and work that nobody measures, is not counted. Lost races are noted by the verbs.
 
 use std::collections::BTreeMap;
@@ -68,12 +68,10 @@ tokio::task_local! {
     static METER: Meter;
 }
 
-/// Does some work, and tells what it asked of the store.
-pub async fn measured<T>(clock: &Clock, work: impl Future<Output = T>) -> (T, Usage) {
-    let meter = Meter { clock: clock.clone(), usage: Arc::default() };
-    let result = METER.scope(meter.clone(), work).await;
-    let usage = std::mem::take(&mut *meter.usage.lock().unwrap_or_else(PoisonError::into_inner));
-    (result, usage)
+/// Does some work, and notes meanwhile what it asks of the store.
+pub async fn measured<T>(clock: &Clock, usage: &Arc<Mutex<Usage>>, work: impl Future<Output = T>) -> T {
+    let meter = Meter { clock: clock.clone(), usage: Arc::clone(usage) };
+    METER.scope(meter, work).await
 }
 
 /// Notes something for whoever measures.
