@@ -105,10 +105,14 @@ struct Process {
     began: Timestamp,
 }
 
+/// How long an answer may wait for the collector of traces.
+const EXPORT_MS: u64 = 500;
+
 /// Exports what an invocation left, before its answer leaves: then the process may be frozen.
 async fn flush(traces: Option<&Traces>, clock: &Clock, killed_at: Option<KilledAt>) {
     if let Some(traces) = traces {
-        traces.flush(clock, killed_at.map_or(Timestamp(u64::MAX), KilledAt::answered_by)).await;
+        let latest = clock.now().plus(EXPORT_MS);
+        traces.flush(clock, killed_at.map_or(latest, |killed_at| latest.min(killed_at.answered_by()))).await;
     }
 }
 
@@ -282,6 +286,25 @@ mod tests {
             let status = answered(event).await["statusCode"].as_i64().unwrap();
             assert!((200..500).contains(&status), "{path}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_collector_that_hangs_delays_one_answer_a_little() {
+        use opentelemetry::trace::{Tracer, TracerProvider};
+
+        // Connections are made and never served.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (traces, provider) = Traces::open("test", "test", &endpoint).unwrap();
+        let clock = Clock::simulated(Timestamp(1_800_000_000_000));
+        let mut delays = Vec::new();
+        for _ in 0..3 {
+            drop(provider.tracer("test").start("work"));
+            let began = clock.now();
+            flush(Some(&traces), &clock, None).await;
+            delays.push(clock.now().since(began));
+        }
+        assert_eq!(delays, [EXPORT_MS, 0, 0]);
     }
 
     #[tokio::test]

@@ -162,6 +162,7 @@ catalogue! {
     CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, "Age of the first record that a subscription has not committed, each minute.";
     CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute; told only by samples that saw all of them, which `SamplerRuns` counts.";
     RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
+    SPANS_LOST = "SpansLost", Counter, Count, BY_SERVICE, "Spans of traces that nobody took, or that more finished than were exported.";
     SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";
 }
 

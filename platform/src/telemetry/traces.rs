@@ -12,6 +12,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use ledger::model::TraceParent;
 use ledger::{Cause, Clock, Timestamp};
+use metrics::counter;
 use opentelemetry::trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_http::hyper::HyperClient;
@@ -22,6 +23,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, Spa
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
+use super::catalogue;
 use super::invocation::{OTHER_METHOD, Outcome, Route};
 
 /// Finished spans that wait to be exported. More are lost, so that a collector that is away costs no memory.
@@ -30,6 +32,9 @@ const MOST_WAITING: usize = 4_096;
 const MANY_WAITING: usize = MOST_WAITING / 8;
 /// How long the collector may take to answer.
 const EXPORT_MS: u64 = 2_000;
+/// How long nothing is exported after an export that failed: a collector that hangs would else hold up each answer of a
+/// Lambda.
+const PAUSE_MS: u64 = 30_000;
 
 /// The traces of a process. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -38,9 +43,21 @@ pub struct Traces(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     finished: Finished,
-    exporter: tokio::sync::Mutex<opentelemetry_otlp::SpanExporter>,
-    /// Whether the last export failed: it is said once, and not each second.
-    failing: Mutex<bool>,
+    exporter: tokio::sync::Mutex<Exporter>,
+}
+
+#[derive(Debug)]
+struct Exporter {
+    otlp: opentelemetry_otlp::SpanExporter,
+    trouble: Option<Trouble>,
+}
+
+/// The last export failed: that is said once, and not each second.
+#[derive(Debug)]
+struct Trouble {
+    again_at: Timestamp,
+    /// Spans that were lost since it began.
+    lost: u64,
 }
 
 impl Traces {
@@ -52,6 +69,13 @@ impl Traces {
     /// # Errors
     /// When the endpoint is no URL, or certificates are needed and none are found.
     pub fn start(service: &str, environment: &str, endpoint: &str) -> Result<Self, Cause> {
+        let (traces, provider) = Self::open(service, environment, endpoint)?;
+        global::set_tracer_provider(provider);
+        Ok(traces)
+    }
+
+    /// The same for spans of one provider.
+    pub(crate) fn open(service: &str, environment: &str, endpoint: &str) -> Result<(Self, SdkTracerProvider), Cause> {
         let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
         let patience = Duration::from_millis(EXPORT_MS);
         let builder = if endpoint.starts_with("https:") {
@@ -72,9 +96,8 @@ impl Traces {
         let finished = Finished::default();
         let provider =
             SdkTracerProvider::builder().with_resource(resource).with_span_processor(finished.clone()).build();
-        global::set_tracer_provider(provider);
-        let (exporter, failing) = (tokio::sync::Mutex::new(exporter), Mutex::default());
-        Ok(Self(Arc::new(Inner { finished, exporter, failing })))
+        let exporter = tokio::sync::Mutex::new(Exporter { otlp: exporter, trouble: None });
+        Ok((Self(Arc::new(Inner { finished, exporter })), provider))
     }
 
     /// Returns when many spans wait to be exported.
@@ -83,9 +106,9 @@ impl Traces {
     }
 
     /// Exports what is finished, within two seconds and until a time: then nothing is begun any more. What the collector does
-    /// not take is lost: traces must hold up nothing.
+    /// not take is lost, and so is what finishes in the time after that: traces must hold up nothing.
     pub async fn flush(&self, clock: &Clock, until: Timestamp) {
-        let exporter = self.0.exporter.lock().await;
+        let mut exporter = self.0.exporter.lock().await;
         let until = until.min(clock.now().plus(EXPORT_MS));
         if clock.now() >= until {
             return;
@@ -93,23 +116,44 @@ impl Traces {
         let Waiting { spans, lost } = std::mem::take(&mut *self.0.finished.lock());
         if lost > 0 {
             tracing::warn!(lost, "spans were lost, because more finished than were exported");
+            counter!(catalogue::SPANS_LOST.name).increment(lost);
         }
-        if spans.is_empty() {
-            return;
+        if !spans.is_empty() {
+            exporter.export(spans, clock, until).await;
         }
-        let count = spans.len();
-        let exported = clock.until(until, exporter.export(spans)).await;
-        let failure = match exported {
-            Some(Ok(())) => None,
-            Some(Err(error)) => Some(error.to_string()),
-            None => Some("it did not answer in time".to_owned()),
+    }
+}
+
+impl Exporter {
+    async fn export(&mut self, spans: Vec<SpanData>, clock: &Clock, until: Timestamp) {
+        let count = spans.len() as u64;
+        let failure = match &self.trouble {
+            Some(trouble) if clock.now() < trouble.again_at => return self.lose(count),
+            _ => match clock.until(until, self.otlp.export(spans)).await {
+                Some(Ok(())) => None,
+                Some(Err(error)) => Some(error.to_string()),
+                None => Some("it did not answer in time".to_owned()),
+            },
         };
-        let mut failing = self.0.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_failing = std::mem::replace(&mut *failing, failure.is_some());
-        match failure {
-            Some(cause) if !was_failing => tracing::warn!(cause, count, "spans were lost, because nobody took them"),
-            None if was_failing => tracing::info!("spans are taken again"),
-            _ => {}
+        let before = self.trouble.take();
+        let Some(cause) = failure else {
+            if let Some(Trouble { lost, .. }) = before {
+                tracing::info!(lost, "spans are taken again");
+            }
+            return;
+        };
+        if before.is_none() {
+            tracing::warn!(cause, count, "spans were lost, because nobody took them");
+        }
+        let lost = before.map_or(0, |trouble| trouble.lost);
+        self.trouble = Some(Trouble { again_at: clock.now().plus(PAUSE_MS), lost });
+        self.lose(count);
+    }
+
+    fn lose(&mut self, count: u64) {
+        counter!(catalogue::SPANS_LOST.name).increment(count);
+        if let Some(trouble) = &mut self.trouble {
+            trouble.lost += count;
         }
     }
 }
@@ -254,3 +298,43 @@ const TOLD: [(&str, &str); 5] = [
     ("code", "eventledger.code"),
     ("request_id", "eventledger.request_id"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::StatusCode;
+    use axum::routing::post;
+    use opentelemetry::trace::TracerProvider;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_is_exported_for_a_while() {
+        let exports = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&exports);
+        // It refuses the first.
+        let take = async move || match count.fetch_add(1, Ordering::SeqCst) {
+            0 => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/v1/traces", post(take));
+        let collector = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let (traces, provider) = Traces::open("test", "test", &endpoint).unwrap();
+        let clock = Clock::manual(Timestamp(1_800_000_000_000));
+        let flush = async || {
+            provider.tracer("test").start("work").end();
+            traces.flush(&clock, Timestamp(u64::MAX)).await;
+            exports.load(Ordering::SeqCst)
+        };
+        assert_eq!(flush().await, 1);
+        clock.advance(PAUSE_MS - 1);
+        assert_eq!(flush().await, 1);
+        assert_eq!(traces.0.exporter.lock().await.trouble.as_ref().map(|trouble| trouble.lost), Some(2));
+        clock.advance(1);
+        assert_eq!([flush().await, flush().await], [2, 3]);
+        collector.abort();
+    }
+}

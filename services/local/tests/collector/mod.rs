@@ -51,6 +51,11 @@ impl Collector {
         read(&self.exports.borrow())
     }
 
+    /// How many exports came.
+    pub(crate) fn count(&self) -> usize {
+        self.exports.borrow().len()
+    }
+
     /// Waits until the spans that came are those that are looked for.
     pub(crate) async fn until(&self, found: impl Fn(&[Span]) -> bool) {
         let mut exports = self.exports.clone();
