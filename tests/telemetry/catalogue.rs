@@ -116,7 +116,8 @@ fn the_document_lists_every_metric() {
     let mut text = String::from(
         "# Metrics\n\n\
          Written from `src/telemetry/catalogue.rs` by a test; `UPDATE_EXPECT=1 cargo test --workspace --test telemetry` writes it\n\
-         again. In CloudWatch they are in the namespace `EventLedger/<environment>`, in Prometheus they have the second name.\n\n\
+         again. In CloudWatch they are in the namespace `EventLedger/<environment>`, aggregated by each set of dimensions. In\n\
+         Prometheus they have the second name and the labels of the last set, and counters are there from the start, at 0.\n\n\
          | CloudWatch | Prometheus | unit | by | meaning |\n| --- | --- | --- | --- | --- |\n",
     );
     for metric in ALL {

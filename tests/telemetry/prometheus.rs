@@ -18,9 +18,72 @@ fn names_follow_the_rules_of_prometheus() {
     }
 }
 
+/// A recorder of the local server.
+fn recorder() -> (impl metrics::Recorder, Prometheus) {
+    Prometheus::recorder("local", &local::app::routes()).expect("the buckets are right")
+}
+
+#[test]
+fn every_counter_is_there_before_its_first_count() {
+    let (_, prometheus) = recorder();
+    let text = prometheus.render();
+    for metric in ALL.iter().filter(|metric| metric.kind == Kind::Counter) {
+        let name = prometheus_name(metric);
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.ends_with(" 0")), "{name}: {lines:?}");
+    }
+    for line in [
+        r#"eventledger_panics_total{service="local"} 0"#,
+        r#"eventledger_faults_total{service="local",operation="publish"} 0"#,
+        r#"eventledger_faults_total{service="local",operation="sweep"} 0"#,
+        r#"eventledger_auth_failures_total{reason="credential"} 0"#,
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn labels_are_the_dimensions_that_the_document_lists_however_much_a_call_says() {
+    let (recorder, prometheus) = recorder();
+    metrics::with_local_recorder(&recorder, || {
+        metrics::counter!(catalogue::PANICS.name).increment(1);
+        metrics::counter!(catalogue::PANICS.name, "service" => "local").increment(1);
+        metrics::counter!(catalogue::FAULTS.name, "service" => "local", "operation" => "poll").increment(1);
+        metrics::histogram!(catalogue::CONSUMER_LAG_EVENTS.name).record(3.0);
+        metrics::gauge!(catalogue::CONSUMERS_BY_STATUS.name, "consumer_status" => "LOST").set(1.0);
+    });
+    let text = prometheus.render();
+    for line in [
+        r#"eventledger_panics_total{service="local"} 2"#,
+        r#"eventledger_faults_total{service="local",operation="poll"} 1"#,
+        r#"eventledger_consumer_lag_events_count{service="local"} 1"#,
+        r#"eventledger_consumers_by_status{consumer_status="LOST"} 1"#,
+    ] {
+        assert_eq!(text.lines().filter(|known| *known == line).count(), 1, "{line}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn times_of_days_have_buckets_of_days() {
+    let (recorder, prometheus) = recorder();
+    let day = 86_400.0;
+    metrics::with_local_recorder(&recorder, || {
+        for metric in ALL.iter().filter(|metric| metric.unit == Unit::Seconds) {
+            metrics::histogram!(metric.name).record(1.5 * day);
+        }
+    });
+    let text = prometheus.render();
+    for name in ["eventledger_consumer_lag_seconds", "eventledger_retention_headroom_seconds"] {
+        for (bound, count) in [("3600", 0), ("86400", 0), ("172800", 1), ("31536000", 1)] {
+            let line = format!(r#"{name}_bucket{{service="local",le="{bound}"}} {count}"#);
+            assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+        }
+    }
+}
+
 #[test]
 fn times_become_seconds_and_all_have_their_meaning() {
-    let (recorder, prometheus) = Prometheus::recorder().expect("the buckets are right");
+    let (recorder, prometheus) = recorder();
     metrics::with_local_recorder(&recorder, || {
         metrics::counter!(catalogue::REQUESTS.name, "service" => "poll", "operation" => "commit").increment(2);
         metrics::histogram!(catalogue::LATENCY.name, "service" => "poll", "operation" => "commit").record(250.0);

@@ -71,13 +71,13 @@ impl Dimension {
         }
     }
 
-    /// The values it can have, where they are known here.
+    /// The values it can have, as far as they are known here.
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
             Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "local"],
-            // Those of the services' endpoints.
-            Self::Operation => &[],
+            // Beside those of the services' endpoints: what found none, and what no client asks for.
+            Self::Operation => &["unknown", "compact_partitions", "sweep", "sample"],
             Self::Reason => {
                 &["missing", "malformed", "environment", "credential", "revoked", "grace_over", "too_early", "expired"]
             }

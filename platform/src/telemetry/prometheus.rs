@@ -1,7 +1,8 @@
 //! Prometheus: the same metrics for whoever scrapes a long-lived process.
 //!
 //! Prometheus has rules of its own for names and base units, so a metric is renamed on its way, and times become seconds.
-//! The exporter keeps and renders the values.
+//! Nobody sees a counter's first step from nothing, so those whose labels are known are there from the start, at zero. The
+//! exporter keeps and renders the values.
 
 use std::sync::Arc;
 
@@ -10,11 +11,35 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::catalogue::{self, Kind, Metric, Unit};
+use super::catalogue::{self, Dimension, Kind, Metric, Unit};
+use crate::endpoint::Routes;
 
 /// Upper bounds of the buckets of times, in seconds: fine where objectives lie.
 const SECONDS: &[f64] =
-    &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.3, 0.5, 1.0, 2.5, 10.0, 60.0, 3_600.0];
+    &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.3, 0.5, 1.0, 2.5, 10.0, 60.0, 3_600.0, DAY];
+const HOUR: f64 = 3_600.0;
+const DAY: f64 = 24.0 * HOUR;
+/// Upper bounds of the buckets of longer times, in seconds: as long as events are kept, which is up to ten years.
+const LONG_SECONDS: &[f64] = &[
+    0.0,
+    1.0,
+    10.0,
+    60.0,
+    600.0,
+    HOUR,
+    3.0 * HOUR,
+    6.0 * HOUR,
+    12.0 * HOUR,
+    DAY,
+    2.0 * DAY,
+    3.0 * DAY,
+    7.0 * DAY,
+    15.0 * DAY,
+    30.0 * DAY,
+    90.0 * DAY,
+    365.0 * DAY,
+    3_650.0 * DAY,
+];
 /// Upper bounds of the buckets of counts.
 const COUNTS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
 
@@ -23,19 +48,29 @@ const COUNTS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_
 pub struct Prometheus(PrometheusHandle);
 
 impl Prometheus {
-    /// A recorder of its own, and what it will have recorded.
+    /// A recorder of its own for a service with these routes, and what it will have recorded.
     ///
     /// # Errors
     /// Never with these buckets.
-    pub fn recorder() -> Result<(impl Recorder + Send + Sync + 'static, Self), BuildError> {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
-            .set_buckets(COUNTS)?
-            .build_recorder();
+    pub fn recorder(
+        service: &'static str,
+        routes: &Routes,
+    ) -> Result<(impl Recorder + Send + Sync + use<>, Self), BuildError> {
+        let mut builder = PrometheusBuilder::new().set_buckets(COUNTS)?;
+        builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?;
+        for metric in catalogue::ALL.iter().filter(|metric| metric.unit == Unit::Seconds) {
+            builder = builder.set_buckets_for_metric(Matcher::Full(name(metric)), LONG_SECONDS)?;
+        }
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        let renaming = Renaming(recorder);
+        let renaming = Renaming { recorder, service };
+        let operations = routes.endpoints().map(|endpoint| endpoint.operation_id);
+        let operations: Vec<_> = operations.chain(Dimension::Operation.values().iter().copied()).collect();
         for metric in catalogue::ALL {
             renaming.describe(metric);
+            if metric.kind == Kind::Counter {
+                renaming.begin(metric, &operations);
+            }
         }
         Ok((renaming, Self(handle)))
     }
@@ -44,8 +79,8 @@ impl Prometheus {
     ///
     /// # Errors
     /// When the facade has a recorder already.
-    pub fn install() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let (recorder, prometheus) = Self::recorder()?;
+    pub fn install(service: &'static str, routes: &Routes) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let (recorder, prometheus) = Self::recorder(service, routes)?;
         metrics::set_global_recorder(recorder).map_err(|error: SetRecorderError<_>| error.to_string())?;
         Ok(prometheus)
     }
@@ -84,25 +119,51 @@ pub fn name(metric: &Metric) -> String {
     name
 }
 
-struct Renaming(PrometheusRecorder);
+struct Renaming {
+    recorder: PrometheusRecorder,
+    service: &'static str,
+}
 
 impl Renaming {
+    /// Lets a counter be there at zero, with each value of its labels.
+    fn begin(&self, metric: &Metric, operations: &[&'static str]) {
+        let counter = |labels: Vec<Label>| {
+            let metadata = Metadata::new(module_path!(), metrics::Level::INFO, None);
+            self.register_counter(&Key::from_parts(metric.name, labels), &metadata).increment(0);
+        };
+        // Of several sets of dimensions the last tells most.
+        let several = metric.dimensions.last().copied().unwrap_or_default().iter();
+        match several.copied().find(|dimension| *dimension != Dimension::Service) {
+            None => counter(Vec::new()),
+            Some(Dimension::Operation) => operations.iter().for_each(|operation| {
+                counter(vec![Label::new("service", self.service), Label::new("operation", *operation)]);
+            }),
+            Some(dimension) => dimension.values().iter().for_each(|value| {
+                counter(vec![Label::new(dimension.as_str(), *value)]);
+            }),
+        }
+    }
+
+    /// The key by its new name, and the factor to its base unit. Whoever counts something by service need not say by which: a
+    /// process is one. What the catalogue lacks keeps its name.
+    fn renamed(&self, key: &Key) -> (Key, f64) {
+        let Some(metric) = catalogue::find(key.name()) else { return (key.clone(), 1.0) };
+        let of_service = metric.dimensions.iter().all(|set| set.contains(&Dimension::Service));
+        let of_service = of_service && key.labels().all(|label| label.key() != "service");
+        let service = of_service.then(|| Label::new("service", self.service));
+        let labels: Vec<Label> = service.into_iter().chain(key.labels().cloned()).collect();
+        let factor = if metric.unit == Unit::Milliseconds { 0.001 } else { 1.0 };
+        (Key::from_parts(name(metric), labels), factor)
+    }
+
     fn describe(&self, metric: &Metric) {
         let (name, meaning) = (KeyName::from(name(metric)), SharedString::from(metric.meaning));
         match metric.kind {
-            Kind::Counter => self.0.describe_counter(name, None, meaning),
-            Kind::Gauge => self.0.describe_gauge(name, None, meaning),
-            Kind::Histogram => self.0.describe_histogram(name, None, meaning),
+            Kind::Counter => self.recorder.describe_counter(name, None, meaning),
+            Kind::Gauge => self.recorder.describe_gauge(name, None, meaning),
+            Kind::Histogram => self.recorder.describe_histogram(name, None, meaning),
         }
     }
-}
-
-/// The key by its new name, and the factor to its base unit. What the catalogue lacks keeps its name.
-fn renamed(key: &Key) -> (Key, f64) {
-    let Some(metric) = catalogue::find(key.name()) else { return (key.clone(), 1.0) };
-    let labels: Vec<Label> = key.labels().cloned().collect();
-    let factor = if metric.unit == Unit::Milliseconds { 0.001 } else { 1.0 };
-    (Key::from_parts(name(metric), labels), factor)
 }
 
 impl Recorder for Renaming {
@@ -112,16 +173,16 @@ impl Recorder for Renaming {
     fn describe_histogram(&self, _: KeyName, _: Option<metrics::Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        self.0.register_counter(&renamed(key).0, metadata)
+        self.recorder.register_counter(&self.renamed(key).0, metadata)
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        self.0.register_gauge(&renamed(key).0, metadata)
+        self.recorder.register_gauge(&self.renamed(key).0, metadata)
     }
 
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        let (key, factor) = renamed(key);
-        let histogram = self.0.register_histogram(&key, metadata);
+        let (key, factor) = self.renamed(key);
+        let histogram = self.recorder.register_histogram(&key, metadata);
         Histogram::from_arc(Arc::new(Scaled { histogram, factor }))
     }
 }

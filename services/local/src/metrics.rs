@@ -21,7 +21,7 @@ pub(crate) fn of_this_process() -> Result<Prometheus, Cause> {
     if let Some(prometheus) = &*known {
         return Ok(prometheus.clone());
     }
-    let prometheus = Prometheus::install()?;
+    let prometheus = Prometheus::install("local", &crate::app::routes())?;
     *known = Some(prometheus.clone());
     Ok(prometheus)
 }

@@ -190,6 +190,20 @@ async fn a_waiting_poll_wakes_for_an_event() {
 }
 
 #[tokio::test]
+async fn what_was_never_counted_is_shown_as_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(&place.path().join("data")).await;
+    let metrics = server.client().text("/metrics").await;
+    for line in [
+        r#"eventledger_panics_total{service="local"} 0"#,
+        r#"eventledger_requests_total{service="local",operation="publish"} 0"#,
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line} is not in {metrics}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn compacted_state_follows_without_being_asked() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(&place.path().join("data")).await;
