@@ -9,13 +9,13 @@ use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
-use platform::telemetry::EmfRecorder;
+use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
 use tests::app::App;
 use tower::ServiceExt;
 
-use crate::told::Told;
+use crate::told::{Told, Written};
 
 /// A line of a request costs money at every request.
 const MOST_BYTES: usize = 1_024;
@@ -208,6 +208,30 @@ async fn a_body_that_does_not_come_is_no_fault_and_no_slowness_of_ours() {
     assert_eq!((&line["operation"], &line["code"]), (&json!("publish"), &json!("body_timeout")));
     let numbers = ["body_ms", "Latency", "ClientErrors", "Faults", "SlowRequests"].map(|name| line[name].as_u64());
     assert_eq!(numbers, [Some(10_000), Some(0), Some(1), None, None]);
+}
+
+#[tokio::test]
+async fn a_line_for_people_says_what_a_request_cost() {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let api = Api::telling(Telemetry::log("local")).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
+    logged.take();
+    let engine = api.app().engine();
+    engine.record();
+    let _ = api.post("/streams/orders/events", json!({ "type": "order.created", "data": 1 })).await.ok(201);
+    let _ = api.get("/streams/orders/events?from=earliest").await.ok(200);
+    let calls = engine.take_calls();
+    let billed: [f64; 2] =
+        [calls.iter().map(|call| call.read_units).sum(), calls.iter().map(|call| call.write_units).sum()];
+    let lines = logged.take();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let told = |name: &str| lines.iter().filter_map(|line| line[name].as_f64()).sum::<f64>();
+    assert_eq!(lines.iter().filter(|line| line["message"] == "request").count(), 2);
+    assert_eq!(["read_units", "write_units"].map(told), billed);
+    assert!(billed.iter().all(|units| *units > 0.0), "{billed:?}");
 }
 
 #[tokio::test]

@@ -317,8 +317,9 @@ impl Told<'_> {
     fn log(&self, properties: &Map<String, Value>) {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
         let (status, duration_ms, calls) = (self.status, self.duration_ms, self.usage.call_count());
+        let Usage { read_units, write_units, .. } = self.usage;
         let Some(Route { method, template }) = &self.route else {
-            tracing::debug!(operation = self.operation, status, duration_ms, calls, "event");
+            tracing::debug!(operation = self.operation, status, duration_ms, calls, read_units, write_units, "event");
             return;
         };
         tracing::info!(
@@ -328,6 +329,8 @@ impl Told<'_> {
             code = text("code"),
             duration_ms,
             calls,
+            read_units,
+            write_units,
             stream = text("stream"),
             subscription = text("subscription"),
             key_id = text("key_id"),
