@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Uri;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use ledger::model::TraceParent;
@@ -67,7 +68,7 @@ impl Traces {
     /// exporter's own attempts sleep on the thread of the runtime.
     ///
     /// # Errors
-    /// When the endpoint is no URL, or certificates are needed and none are found.
+    /// When the endpoint is no URL of HTTP, or certificates are needed and none are found.
     pub fn start(service: &str, environment: &str, endpoint: &str) -> Result<Self, Cause> {
         let (traces, provider) = Self::open(service, environment, endpoint)?;
         global::set_tracer_provider(provider);
@@ -78,7 +79,7 @@ impl Traces {
     pub(crate) fn open(service: &str, environment: &str, endpoint: &str) -> Result<(Self, SdkTracerProvider), Cause> {
         let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
         let patience = Duration::from_millis(EXPORT_MS);
-        let builder = if endpoint.starts_with("https:") {
+        let builder = if is_encrypted(endpoint)? {
             let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().build();
             builder.with_http_client(HyperClient::new(connector, patience, None))
         } else {
@@ -155,6 +156,16 @@ impl Exporter {
         if let Some(trouble) = &mut self.trouble {
             trouble.lost += count;
         }
+    }
+}
+
+/// Whether a URL of HTTP is one of HTTPS.
+fn is_encrypted(endpoint: &str) -> Result<bool, Cause> {
+    let url: Uri = endpoint.parse()?;
+    match url.scheme_str() {
+        Some("http") => Ok(false),
+        Some("https") => Ok(true),
+        _ => Err("it begins neither with http:// nor with https://".into()),
     }
 }
 

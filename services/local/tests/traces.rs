@@ -147,8 +147,16 @@ async fn a_collector_that_is_away_holds_up_nothing_and_is_named_once() {
     server.stop().await;
     let log = std::fs::read_to_string(log).unwrap();
     assert_eq!(log.matches("spans were lost").count(), 1, "{log}");
-    let refused = server::run(&["--port", "0", "--data", argument(&data), "--traces", "no url"]).await;
-    let sentence = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!((refused.status.code(), sentence.lines().count()), (Some(1), 1), "{sentence}");
-    assert!(sentence.contains("--traces"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_place_that_traces_cannot_be_sent_to_is_refused_at_the_start() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    for endpoint in ["no url", "ftp://localhost:4318", "localhost:4318", "/traces", "http://"] {
+        let refused = server::run(&["--port", "0", "--data", argument(&data), "--traces", endpoint]).await;
+        let sentence = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), sentence.lines().count()), (Some(1), 1), "{sentence}");
+        assert!(sentence.contains(endpoint) && sentence.contains("--traces wants a URL such as"), "{sentence}");
+    }
 }
