@@ -61,12 +61,16 @@ pub fn serve(service: &str, routes: Routes) -> Result<(), Error> {
     })
 }
 
-/// Hands each event to the one handler of a service until the Lambda is shut down; `operation` is its name in metrics. A
-/// handler's error makes Lambda deliver the event again.
+/// Hands each event to the one handler of a service until the Lambda is shut down; `operation` says what it does with an
+/// event, in metrics and traces. A handler's error makes Lambda deliver the event again.
 ///
 /// # Errors
 /// When the configuration is incomplete or the runtime fails.
-pub fn serve_events<E, F>(service: &str, operation: &str, handler: impl Fn(Ledger, E) -> F) -> Result<(), Error>
+pub fn serve_events<E, F>(
+    service: &str,
+    operation: impl Fn(&E) -> &'static str,
+    handler: impl Fn(Ledger, E) -> F,
+) -> Result<(), Error>
 where
     E: DeserializeOwned,
     F: Future<Output = ledger::Result<()>> + 'static,
@@ -75,6 +79,7 @@ where
         let Process { ledger, telemetry, traces, began, .. } = process;
         telemetry.started(ledger.clock().now().since(began));
         let respond = |event: LambdaEvent<E>| {
+            let operation = operation(&event.payload);
             // Boxed, because the compiler gives up on futures that nest this deep.
             let handled: Pin<Box<dyn Future<Output = ledger::Result<()>>>> =
                 Box::pin(handler(ledger.clone(), event.payload));

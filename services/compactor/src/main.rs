@@ -1,5 +1,5 @@
 //! The Lambda of the compactor.
 
 fn main() -> Result<(), platform::lambda::Error> {
-    platform::lambda::serve_events("compactor", "compact_partitions", compactor::compact)
+    platform::lambda::serve_events("compactor", |_| "compact_partitions", compactor::compact)
 }

@@ -1,7 +1,7 @@
 //! Does what a schedule is for.
 
 use ledger::{Ledger, Result};
-use platform::telemetry::{consumers, note};
+use platform::telemetry::consumers;
 
 use crate::wire::{Schedule, Task};
 
@@ -13,7 +13,6 @@ pub async fn keep(ledger: Ledger, schedule: Schedule) -> Result<()> {
     match schedule.task {
         Task::Sweep => ledger.sweep().await,
         Task::Sample => {
-            note("operation", "sample");
             consumers::record(&ledger.sample_consumers().await?);
             Ok(())
         }

@@ -1,5 +1,5 @@
 //! The Lambda of the keeper.
 
 fn main() -> Result<(), platform::lambda::Error> {
-    platform::lambda::serve_events("keeper", "sweep", keeper::keep)
+    platform::lambda::serve_events("keeper", keeper::Schedule::operation, keeper::keep)
 }

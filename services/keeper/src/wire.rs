@@ -10,6 +10,17 @@ pub struct Schedule {
     pub task: Task,
 }
 
+impl Schedule {
+    /// The name in metrics and traces of what is to be done.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self.task {
+            Task::Sweep => "sweep",
+            Task::Sample => "sample",
+        }
+    }
+}
+
 /// What a schedule is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,15 +36,16 @@ pub enum Task {
 mod tests {
     use super::*;
 
-    fn task(text: &str) -> Task {
-        serde_json::from_str::<Schedule>(text).unwrap().task
+    fn task(text: &str) -> (Task, &'static str) {
+        let schedule: Schedule = serde_json::from_str(text).unwrap();
+        (schedule.task, schedule.operation())
     }
 
     #[test]
     fn an_event_says_what_is_due() {
-        assert_eq!(task(include_str!("../fixtures/schedule.json")), Task::Sweep);
-        assert_eq!(task("{}"), Task::Sweep);
-        assert_eq!(task(include_str!("../fixtures/sample.json")), Task::Sample);
+        assert_eq!(task(include_str!("../fixtures/schedule.json")), (Task::Sweep, "sweep"));
+        assert_eq!(task("{}"), (Task::Sweep, "sweep"));
+        assert_eq!(task(include_str!("../fixtures/sample.json")), (Task::Sample, "sample"));
         serde_json::from_str::<Schedule>(r#"{"task": "dance"}"#).unwrap_err();
     }
 }
