@@ -59,6 +59,15 @@ impl Config {
     }
 }
 
+/// Whether text for people may be coloured: not where `NO_COLOR` is set to anything, as <https://no-color.org> has it.
+pub(crate) fn may_colour() -> bool {
+    may_colour_by(|name| std::env::var(name).ok())
+}
+
+fn may_colour_by(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// A client of DynamoDB over the network. Region, credentials and endpoint are AWS's own variables.
 pub async fn client() -> aws_sdk_dynamodb::Client {
     let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
@@ -69,6 +78,13 @@ pub async fn client() -> aws_sdk_dynamodb::Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_coloured_for_whoever_asks_for_no_colour() {
+        for (value, may) in [(None, true), (Some(""), true), (Some("1"), false), (Some("0"), false)] {
+            assert_eq!(may_colour_by(|name| value.filter(|_| name == "NO_COLOR").map(str::to_owned)), may, "{value:?}");
+        }
+    }
 
     #[test]
     fn the_table_and_the_environment_must_be_named() {

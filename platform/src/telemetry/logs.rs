@@ -12,6 +12,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use crate::config;
+
 /// One invocation of so many logs its details.
 pub const SAMPLED_IN: u32 = 100;
 
@@ -49,7 +51,10 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match format {
         Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
-        Format::Human => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        Format::Human => {
+            let coloured = config::may_colour() && std::io::stderr().is_terminal();
+            lines.with_target(false).with_ansi(coloured).boxed()
+        }
     };
     Registry::default().with(lines.with_filter(filter.and(filter_fn(may_be_logged))))
 }
