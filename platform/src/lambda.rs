@@ -125,6 +125,7 @@ fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> 
     let began = Clock::system().now();
     let config = Config::from_environment()?;
     telemetry::start(Format::Json, &config.log);
+    telemetry::log_panics();
     let recorder = EmfRecorder::default();
     metrics::set_global_recorder(recorder.clone())?;
     let telemetry = Telemetry::documents(service, &config.environment, recorder, std::io::stdout());
