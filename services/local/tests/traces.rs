@@ -9,6 +9,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
 use server::{Server, argument, program};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PRODUCER: &str = "00f067aa0ba902b7";
@@ -110,6 +112,37 @@ async fn what_a_collector_refuses_is_not_sent_again_and_nothing_else_for_a_while
     server.stop().await;
     // Attempts after the first would hold up the runtime.
     assert_eq!(collector.count(), 1);
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_says_so_and_what_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, collector) = (place.path().join("data"), Collector::start().await);
+    let mut command = program(&["--port", "0", "--data", argument(&data)]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let client = server.client();
+    assert_eq!(client.post("/streams", &json!({ "stream_id": "orders" }), None).await.unwrap().0, 201);
+    let (subscriptions, subscription) = ("/streams/orders/subscriptions", "/streams/orders/subscriptions/billing");
+    let definition = json!({ "subscription_id": "billing", "start_from": "latest" });
+    assert_eq!(client.post(subscriptions, &definition, None).await.unwrap().0, 201);
+    let mut leaving = TcpStream::connect(server.address.trim_start_matches("http://")).await.unwrap();
+    let head = "HTTP/1.1\r\nhost: localhost\r\nx-api-key: ";
+    let head = format!("GET {subscription}/poll?wait=20 {head}{}\r\n\r\n", server.key);
+    leaving.write_all(head.as_bytes()).await.unwrap();
+    // It is noted before it waits.
+    while client.get(subscription).await.unwrap().1["last_poll_at"].is_null() {}
+    drop(leaving);
+    let name = "GET /streams/{stream}/subscriptions/{subscription}/poll";
+    collector.until(|spans| !named(spans, name).is_empty()).await;
+    let metrics = client.text("/metrics").await;
+    server.stop().await;
+    let spans = collector.spans();
+    let told = ["error.type", "eventledger.operation", "http.response.status_code"];
+    let told = told.map(|key| attribute(named(&spans, name)[0], key));
+    assert_eq!(told, [Some("cancelled".to_owned()), Some("poll".to_owned()), None]);
+    let counted = "eventledger_client_errors_total{service=\"local\",operation=\"poll\"} 1";
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
 }
 
 #[tokio::test]
