@@ -268,6 +268,13 @@ impl InvocationSpan {
             return;
         }
         span.set_attribute(KeyValue::new("eventledger.operation", operation.to_owned()));
+        if let Some(kind) = messaging_kind(operation) {
+            span.set_attributes([
+                KeyValue::new("messaging.system", "eventledger"),
+                KeyValue::new("messaging.operation.type", kind),
+                KeyValue::new("messaging.operation.name", operation.to_owned()),
+            ]);
+        }
         for (property, attribute) in TOLD {
             if let Some(text) = properties.get(property).and_then(Value::as_str) {
                 span.set_attribute(KeyValue::new(attribute, text.to_owned()));
@@ -298,6 +305,17 @@ impl Drop for InvocationSpan {
             span.set_status(Status::error(""));
             span.end();
         }
+    }
+}
+
+/// What an operation does with messages, in the words of the conventions.
+fn messaging_kind(operation: &str) -> Option<&'static str> {
+    match operation {
+        "publish" => Some("send"),
+        "poll" | "read_events" => Some("receive"),
+        "compact_partitions" => Some("process"),
+        "commit" => Some("settle"),
+        _ => None,
     }
 }
 

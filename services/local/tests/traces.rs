@@ -27,6 +27,14 @@ fn links(span: &Span) -> Vec<(String, String)> {
     span.links.iter().map(|link| (hexadecimal(&link.trace_id), hexadecimal(&link.span_id))).collect()
 }
 
+/// It is of the same trace as what made it, and within its time.
+fn assert_call_of(parent: &Span, call: &Span) {
+    assert_eq!((call.kind, &call.trace_id), (SpanKind::Client as i32, &parent.trace_id));
+    assert!(parent.start_time_unix_nano <= call.start_time_unix_nano, "{call:?}");
+    assert!(call.end_time_unix_nano <= parent.end_time_unix_nano, "{call:?}");
+    assert_eq!(attribute(call, "db.system.name").as_deref(), Some("aws.dynamodb"));
+}
+
 #[tokio::test]
 async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads_its_events() {
     let place = tempfile::tempdir().unwrap();
@@ -73,12 +81,7 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     let writes: Vec<_> =
         calls.iter().filter(|call| call.name == "TransactWriteItems" || call.name == "PutItem").collect();
     assert_eq!(writes.len(), 1, "{calls:?}");
-    for call in &calls {
-        assert_eq!((call.kind, &call.trace_id), (SpanKind::Client as i32, &first.trace_id));
-        assert!(first.start_time_unix_nano <= call.start_time_unix_nano, "{call:?}");
-        assert!(call.end_time_unix_nano <= first.end_time_unix_nano, "{call:?}");
-        assert_eq!(attribute(call, "db.system.name").as_deref(), Some("aws.dynamodb"));
-    }
+    calls.iter().for_each(|call| assert_call_of(first, call));
     let units: f64 = attribute(writes[0], "eventledger.consumed_units").unwrap().parse().unwrap();
     assert!(units >= 1.0, "{units}");
 
@@ -89,6 +92,8 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     assert!(poll.parent_span_id.is_empty());
     let compactions = named(&spans, "compact_partitions");
     assert!(compactions.iter().all(|span| span.kind == SpanKind::Consumer as i32));
+    let kinds = [first, poll, compactions[0]].map(|span| attribute(span, "messaging.operation.type"));
+    assert_eq!(kinds, ["send", "receive", "process"].map(|kind| Some(kind.to_owned())));
 
     let told = format!("{spans:?}");
     for secret in [key.as_str(), "secret", page["cursor"].as_str().unwrap()] {
