@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ledger::model::KeyHash;
+use ledger::model::cursor::Cursor;
+use ledger::model::{KeyHash, StreamName, SubscriptionName};
 use ledger::{Clock, Error, PageRequest, ReadFrom, StartFrom};
 
 use crate::world::{HOUR_MS, START, World, definition, event, keys, page, publish, request, subscription};
@@ -171,15 +172,19 @@ async fn a_deleted_stream_is_collected_and_its_namesake_untouched() {
     assert_eq!(world.log(&stream).await, [(0, 0, "2".to_owned())]);
 }
 
+/// A stream in its second life, and a cursor of a subscription in its first.
+async fn second_life(world: &World, name: &SubscriptionName) -> (StreamName, Cursor) {
+    let stream = world.stream(1, 24).await;
+    world.ledger.create_subscription(&stream, name, StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, name, None, page()).await.expect("a page").cursor;
+    world.ledger.delete_stream(&stream).await.expect("deleted");
+    (world.stream(1, 24).await, old)
+}
+
 #[tokio::test]
 async fn who_goes_on_in_the_next_life_commits_beside_a_bootstrap() {
-    let world = World::new().await;
-    let stream = world.stream(1, 24).await;
-    let name = subscription("reader");
-    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
-    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
-    world.ledger.delete_stream(&stream).await.expect("deleted");
-    let stream = world.stream(1, 24).await;
+    let (world, name) = (World::new().await, subscription("reader"));
+    let (stream, old) = second_life(&world, &name).await;
     publish(&world.ledger, &stream, "a", "1").await.expect("a place");
     world.ledger.compact_stream(&stream).await.expect("compaction");
     publish(&world.ledger, &stream, "b", "1").await.expect("a place");
@@ -196,13 +201,8 @@ async fn who_goes_on_in_the_next_life_commits_beside_a_bootstrap() {
 
 #[tokio::test]
 async fn who_goes_on_in_the_next_life_ends_no_snapshot_that_another_reads() {
-    let world = World::new().await;
-    let stream = world.stream(1, 24).await;
-    let name = subscription("reader");
-    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
-    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
-    world.ledger.delete_stream(&stream).await.expect("deleted");
-    let stream = world.stream(1, 24).await;
+    let (world, name) = (World::new().await, subscription("reader"));
+    let (stream, old) = second_life(&world, &name).await;
     for key in ["a", "b"] {
         publish(&world.ledger, &stream, key, "1").await.expect("a place");
     }

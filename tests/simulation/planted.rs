@@ -9,29 +9,37 @@ use crate::suite::{Totals, seeds};
 /// Within so many seeds each must be caught.
 const SEEDS: u64 = 200;
 
-/// The rules that a bug breaks: what else it stirs up is no proof that they are watched.
-fn rules(bug: Bug) -> &'static [u32] {
+/// The rules that a bug breaks, for what else it stirs up is no proof that they are watched; and a seed that caught it when this
+/// was written, which is asked first.
+fn expected(bug: Bug) -> (&'static [u32], u64) {
     match bug {
-        Bug::OffsetsBeginAgain => &[1],
-        Bug::FailedConditionIsALostRace | Bug::MovesOnAfterUnknown => &[2],
-        Bug::OffsetsFromACounter => &[3],
-        Bug::FailedConditionIsAFailure | Bug::UnknownIsCalledNone => &[4, 11],
-        Bug::TransactionsAreSplit => &[5],
-        Bug::PagesSkip => &[8],
-        Bug::ReceiptAfterTheBatch => &[2, 9],
-        Bug::EmptyPageIsTheEnd | Bug::AlwaysCaughtUp => &[10],
-        Bug::PollsCommit => &[12],
-        Bug::CommitsReplace | Bug::CommitsIgnoreSeeks | Bug::CommitsArePlain => &[14],
-        Bug::ExpiredIsReadable => &[15],
-        Bug::StaleHeads => &[16, 20],
-        Bug::KeysWithoutIncarnation
-        | Bug::CachesNeverExpire
-        | Bug::NamesAreFreeAtOnce
-        | Bug::EndedSubscriptionsLive => &[17],
-        Bug::LastCompactorWins | Bug::WatermarkBeforeThePuts | Bug::CompactsPastGaps | Bug::TombstonesAreDeleted => {
-            &[18]
-        }
-        Bug::WatermarkAfterTheScan | Bug::StaleSnapshots => &[20],
+        Bug::FailedConditionIsALostRace => (&[2], 1),
+        Bug::FailedConditionIsAFailure => (&[4, 11], 1),
+        Bug::MovesOnAfterUnknown => (&[2], 3),
+        Bug::OffsetsFromACounter => (&[3], 2),
+        Bug::UnknownIsCalledNone => (&[4, 11], 75),
+        Bug::TransactionsAreSplit => (&[5], 5),
+        Bug::ReceiptAfterTheBatch => (&[2, 9], 1),
+        Bug::StaleHeads => (&[16, 20], 2),
+        Bug::OffsetsBeginAgain => (&[1], 15),
+        Bug::LastCompactorWins => (&[18], 73),
+        Bug::WatermarkBeforeThePuts => (&[18], 9),
+        Bug::CompactsPastGaps => (&[18], 13),
+        Bug::TombstonesAreDeleted => (&[18], 108),
+        Bug::WatermarkAfterTheScan => (&[20], 8),
+        Bug::StaleSnapshots => (&[20], 3),
+        Bug::EmptyPageIsTheEnd => (&[10], 20),
+        Bug::AlwaysCaughtUp => (&[10], 1),
+        Bug::ExpiredIsReadable => (&[15], 1),
+        Bug::CommitsReplace => (&[14], 1),
+        Bug::CommitsIgnoreSeeks => (&[14], 14),
+        Bug::KeysWithoutIncarnation => (&[17], 5),
+        Bug::CachesNeverExpire => (&[17], 3),
+        Bug::NamesAreFreeAtOnce => (&[17], 5),
+        Bug::CommitsArePlain => (&[14], 112),
+        Bug::PollsCommit => (&[12], 1),
+        Bug::PagesSkip => (&[8], 1),
+        Bug::EndedSubscriptionsLive => (&[17], 1),
     }
 }
 
@@ -42,15 +50,21 @@ fn rule(anomaly: &str) -> Option<u32> {
 
 /// The first seed whose anomalies show what this bug breaks, and the anomaly.
 fn first_catch(bug: Bug, totals: &Totals) -> Option<(u64, &String)> {
-    let shows = |anomaly: &&String| rule(anomaly).is_some_and(|rule| rules(bug).contains(&rule));
+    let shows = |anomaly: &&String| rule(anomaly).is_some_and(|rule| expected(bug).0.contains(&rule));
     totals.failing.iter().find_map(|(seed, anomalies)| Some((*seed, anomalies.iter().find(shows)?)))
 }
 
-/// Stops at the first seed that catches a bug, for each bug.
+/// Stops at a seed that catches a bug, for each bug.
 pub(crate) fn all_are_caught() -> Result<(), String> {
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        let totals = seeds(1..=SEEDS, Some(bug), |totals| first_catch(bug, totals).is_none());
+        let seed = expected(bug).1;
+        let mut totals = seeds(seed..=seed, Some(bug), |_| true);
+        if first_catch(bug, &totals).is_none() {
+            // Whoever changes what is drawn changes what each seed is.
+            println!("{bug:?}: not by seed {seed} any more");
+            totals = seeds(1..=SEEDS, Some(bug), |totals| first_catch(bug, totals).is_none());
+        }
         match first_catch(bug, &totals) {
             Some((seed, anomaly)) => println!("{bug:?}: seed {seed}: {anomaly:.120}"),
             None => missed.push(format!("{bug:?}")),
