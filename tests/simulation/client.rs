@@ -9,7 +9,7 @@ use ledger::model::cursor::{Cursor, Payload};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::history::{Facts, Outcome, Seen, Span};
+use crate::history::{Facts, Outcome, Read, Seen, Span};
 use crate::process::{Process, Service};
 use crate::swarm::Leap;
 use crate::world::{STREAM, TABLE, World};
@@ -51,6 +51,22 @@ impl Reply {
 
     pub(crate) fn is_ok(&self) -> bool {
         (200..300).contains(&self.status())
+    }
+
+    /// The page that was answered, as the history keeps it.
+    pub(crate) fn page(&self, reader: String, subscription: Option<&str>, from: Option<Payload>, to: Payload) -> Read {
+        let page = self.body();
+        Read {
+            span: self.span,
+            reader,
+            subscription: subscription.map(str::to_owned),
+            from,
+            to,
+            records: records(page),
+            snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
+            caught_up: page["caught_up"] == true,
+            state: None,
+        }
     }
 
     /// What a request that wanted to change something came to.

@@ -7,13 +7,11 @@ use serde_json::{Value, json};
 use crate::actors::bootstrapper::Bootstrapper;
 use crate::actors::operator::{self, unsubscribe};
 use crate::actors::publisher::Publisher;
-use crate::actors::subscriber::{Habit, Subscriber, note_read, seek, subscribe};
+use crate::actors::subscriber::{Habit, Subscriber, commit, seek, subscribe};
 use crate::actors::{compactor, life, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::fate::Plan;
-use crate::history::Commit;
-use crate::process::Service;
 use crate::swarm::Swarm;
 use crate::world::{STREAM, World};
 
@@ -171,7 +169,6 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
         return ask_to_publish(handler, world, plan).await.status();
     }
     let stream = format!("/streams/{STREAM}");
-    let billing = format!("{stream}/subscriptions/billing");
     let (mut cursor, mut log) = (Value::Null, String::new());
     match handler {
         "commit" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
@@ -187,7 +184,10 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let reply = match handler {
         "poll" => poll(client, "billing").await,
         "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,
-        "commit" => commit(client, &format!("{billing}/commit"), cursor).await,
+        "commit" => {
+            let opened = client.open(&cursor).await.expect("the cursor of a page");
+            commit(client, "billing", &cursor, opened).await.0
+        }
         "read" => client.get(&format!("{stream}/events?from=earliest")).await,
         "look up" => client.get(&format!("{stream}/compacted/key-1")).await,
         "subscribe" => subscribe(client, "shipping", json!("earliest")).await,
@@ -205,16 +205,9 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
 async fn poll(client: &Client, subscription: &str) -> Reply {
     let reply = client.get(&format!("/streams/{STREAM}/subscriptions/{subscription}/poll")).await;
     if let Some(to) = client.open(&reply.body()["cursor"]).await {
-        note_read(&client.world, &reply, "the first reader".to_owned(), subscription, None, to);
+        let read = reply.page("the first reader".to_owned(), Some(subscription), None, to);
+        client.world.0.history().reads.push(read);
     }
-    reply
-}
-
-async fn commit(client: &Client, path: &str, cursor: Value) -> Reply {
-    let opened = client.open(&cursor).await.expect("the cursor of a page");
-    let reply = client.post(Service::Poll, path, &[], json!({ "cursor": cursor })).await;
-    let outcome = reply.outcome(|body| body["advanced"] == true);
-    client.world.0.history().commits.push(Commit { span: reply.span, cursor: opened, outcome });
     reply
 }
 

@@ -57,9 +57,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let traces = options.traces.filter(|endpoint| !endpoint.is_empty()).map(start_traces).transpose()?;
-    let prometheus = metrics::of_this_process().map_err(StartError::Metrics)?;
+    let routes = app::routes();
+    let prometheus = metrics::of_this_process(&routes).map_err(StartError::Metrics)?;
     let telemetry = Telemetry::log("local");
-    let routes = app::routes().beside("/metrics", "metrics", metrics::handler(prometheus.clone()));
+    let routes = routes.beside("/metrics", "metrics", metrics::handler(prometheus.clone()));
     let router = app::bounded(routes, &ledger, &app::settings(telemetry.clone()));
     let router = router.layer(Extension(app::disk_probe(&engine)));
     let server = connections::serve(listener, router, ledger.clock().clone(), async { drop(stopped.await) });

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
 use server::{Server, argument, program};
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -27,6 +28,16 @@ fn links(span: &Span) -> Vec<(String, String)> {
     span.links.iter().map(|link| (hexadecimal(&link.trace_id), hexadecimal(&link.span_id))).collect()
 }
 
+/// A server whose traces go to a collector, and the place of its data and its log.
+async fn traced(collector: &Collector) -> (TempDir, Server) {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let mut command = program(&["--port", "0", "--data", argument(&data)]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    (place, server)
+}
+
 /// It is of the same trace as what made it, and within its time.
 fn assert_call_of(parent: &Span, call: &Span) {
     assert_eq!((call.kind, &call.trace_id), (SpanKind::Client as i32, &parent.trace_id));
@@ -37,11 +48,8 @@ fn assert_call_of(parent: &Span, call: &Span) {
 
 #[tokio::test]
 async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads_its_events() {
-    let place = tempfile::tempdir().unwrap();
-    let (data, collector) = (place.path().join("data"), Collector::start().await);
-    let mut command = program(&["--port", "0", "--data", argument(&data)]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
-    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let collector = Collector::start().await;
+    let (_place, server) = traced(&collector).await;
     let (client, key) = (server.client(), server.key.clone());
     let created = client.post("/streams", &json!({ "stream_id": "orders", "partition_count": 1 }), None).await.unwrap();
     assert_eq!(created.0, 201);
@@ -105,12 +113,8 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
 
 #[tokio::test]
 async fn what_a_collector_refuses_is_not_sent_again_and_nothing_else_for_a_while() {
-    let place = tempfile::tempdir().unwrap();
-    let (data, collector) =
-        (place.path().join("data"), Collector::answering(axum::http::StatusCode::SERVICE_UNAVAILABLE).await);
-    let mut command = program(&["--port", "0", "--data", argument(&data)]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
-    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let collector = Collector::answering(axum::http::StatusCode::SERVICE_UNAVAILABLE).await;
+    let (_place, server) = traced(&collector).await;
     assert_eq!(server.client().get("/streams").await.unwrap().0, 200);
     collector.until(|spans| !spans.is_empty()).await;
     assert_eq!(server.client().get("/health").await.unwrap().0, 200);
@@ -121,11 +125,8 @@ async fn what_a_collector_refuses_is_not_sent_again_and_nothing_else_for_a_while
 
 #[tokio::test]
 async fn a_request_whose_client_leaves_says_so_and_what_it_was() {
-    let place = tempfile::tempdir().unwrap();
-    let (data, collector) = (place.path().join("data"), Collector::start().await);
-    let mut command = program(&["--port", "0", "--data", argument(&data)]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
-    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let collector = Collector::start().await;
+    let (_place, server) = traced(&collector).await;
     let client = server.client();
     assert_eq!(client.post("/streams", &json!({ "stream_id": "orders" }), None).await.unwrap().0, 201);
     let (subscriptions, subscription) = ("/streams/orders/subscriptions", "/streams/orders/subscriptions/billing");
@@ -152,11 +153,8 @@ async fn a_request_whose_client_leaves_says_so_and_what_it_was() {
 
 #[tokio::test]
 async fn a_word_that_is_no_method_is_told_of_and_not_repeated() {
-    let place = tempfile::tempdir().unwrap();
-    let (data, collector) = (place.path().join("data"), Collector::start().await);
-    let mut command = program(&["--port", "0", "--data", argument(&data)]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
-    let server = Server::spawn(command, &data, &data.with_extension("log")).await;
+    let collector = Collector::start().await;
+    let (place, server) = traced(&collector).await;
     let word = "SECRET".repeat(100);
     let method = reqwest::Method::from_bytes(word.as_bytes()).unwrap();
     for path in ["/streams", "/nowhere"] {
@@ -170,7 +168,7 @@ async fn a_word_that_is_no_method_is_told_of_and_not_repeated() {
         assert_eq!(attribute(span, "http.request.method").as_deref(), Some("_OTHER"));
     }
     assert!(!format!("{spans:?}").contains("SECRET"));
-    assert!(!std::fs::read_to_string(data.with_extension("log")).unwrap().contains("SECRET"));
+    assert!(!std::fs::read_to_string(place.path().join("data.log")).unwrap().contains("SECRET"));
 }
 
 #[tokio::test]

@@ -8,10 +8,9 @@ use ledger::model::cursor::Payload;
 use serde_json::json;
 
 use crate::actors::reader::{note_expired, open};
-use crate::actors::subscriber::subscribe;
+use crate::actors::subscriber::{commit, subscribe};
 use crate::client::{Client, Reply, records};
-use crate::history::{Commit, Outcome, Read, Seen};
-use crate::process::Service;
+use crate::history::{Outcome, Read, Seen};
 use crate::world::{STREAM, World};
 
 /// What was built: per key the id and the offset of its latest event, tombstones included.
@@ -130,30 +129,15 @@ impl Bootstrapper {
             // It was moved since, or is another.
             self.built.clear();
         }
-        let records = records(page);
-        self.build(&records);
+        self.build(&records(page));
         let consistent = page["consistent"] == true;
         let state = self.built.iter().filter(|(_, (.., gone))| !gone).map(|(key, (id, ..))| (key.clone(), *id));
-        world.0.history().reads.push(Read {
-            span: reply.span,
-            reader: format!("{} {}", self.name, self.chain),
-            subscription: Some(self.name.clone()),
-            from,
-            to: to.clone(),
-            snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
-            records,
-            caught_up: page["caught_up"] == true,
-            state: consistent.then(|| state.collect()),
-        });
+        let read = reply.page(format!("{} {}", self.name, self.chain), Some(&self.name), from, to.clone());
+        world.0.history().reads.push(Read { state: consistent.then(|| state.collect()), ..read });
         self.cursor = page["cursor"].as_str().map(str::to_owned);
         if world.0.dice.chance(400) {
-            let path = format!("/streams/{STREAM}/subscriptions/{}/commit", self.name);
-            let body = json!({ "cursor": page["cursor"] });
-            let reply = self.client.post(Service::Poll, &path, &[], body).await;
-            let outcome = reply.outcome(|body| body["advanced"] == true);
+            let (_, outcome) = commit(&self.client, &self.name, &page["cursor"], to.clone()).await;
             self.committed.note(&to, &outcome, &self.built);
-            let commit = Commit { span: reply.span, cursor: to, outcome };
-            world.0.history().commits.push(commit);
         }
         consistent
     }

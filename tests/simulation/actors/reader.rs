@@ -4,7 +4,7 @@
 use ledger::model::Incarnation;
 use ledger::model::cursor::Payload;
 
-use crate::client::{Client, records, seen};
+use crate::client::{Client, seen};
 use crate::history::{Described, Expired, Lookup, Read};
 use crate::swarm::Leap;
 use crate::world::{STREAM, World};
@@ -28,17 +28,8 @@ pub(crate) async fn read(world: World, name: String) {
             (200, _) => {
                 let from = open(&client, cursor.as_ref()).await;
                 let Some(to) = client.open(&page["cursor"]).await else { return };
-                world.0.history().reads.push(Read {
-                    span: reply.span,
-                    reader: format!("{name} {chain} {start}"),
-                    subscription: None,
-                    from,
-                    to,
-                    records: records(page),
-                    snapshot: false,
-                    caught_up: page["caught_up"] == true,
-                    state: None,
-                });
+                let read = reply.page(format!("{name} {chain} {start}"), None, from, to);
+                world.0.history().reads.push(Read { snapshot: false, ..read });
                 cursor = page["cursor"].as_str().map(str::to_owned);
                 if stopping && page["caught_up"] == true {
                     return;

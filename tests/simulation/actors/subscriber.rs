@@ -5,8 +5,8 @@ use ledger::model::cursor::Payload;
 use serde_json::{Value, json};
 
 use crate::actors::reader::{note_expired, open};
-use crate::client::{Client, Reply, records};
-use crate::history::{Commit, Outcome, Placed, Read};
+use crate::client::{Client, Reply};
+use crate::history::{Commit, Outcome, Placed};
 use crate::process::Service;
 use crate::world::{STREAM, World};
 
@@ -42,8 +42,8 @@ impl Subscriber {
         }
     }
 
-    fn path(&self, verb: &str) -> String {
-        format!("/streams/{STREAM}/subscriptions/{}/{verb}", self.subscription)
+    fn poll_path(&self) -> String {
+        format!("/streams/{STREAM}/subscriptions/{}/poll", self.subscription)
     }
 
     /// Polls and commits until the world stops and everything was read.
@@ -62,7 +62,7 @@ impl Subscriber {
             let limit = if stopping { 100 } else { *world.0.dice.one_of(&[1, 3, 10, 100]) };
             let wait = if world.0.dice.chance(60) { "&wait=2" } else { "" };
             let from = self.cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let reply = self.client.get(&format!("{}?limit={limit}{wait}{from}", self.path("poll"))).await;
+            let reply = self.client.get(&format!("{}?limit={limit}{wait}{from}", self.poll_path())).await;
             before = reply.body().clone();
             match (reply.status(), reply.code()) {
                 (200, _) => {
@@ -102,7 +102,8 @@ impl Subscriber {
         let (world, page) = (self.client.world.clone(), reply.body());
         let from = open(&self.client, self.cursor.as_ref()).await;
         let Some(to) = self.client.open(&page["cursor"]).await else { return true };
-        note_read(&world, reply, format!("{} {}", self.name, self.chain), &self.subscription, from, to);
+        let read = reply.page(format!("{} {}", self.name, self.chain), Some(&self.subscription), from, to);
+        world.0.history().reads.push(read);
         let cursor = page["cursor"].as_str().unwrap_or_default().to_owned();
         self.cursor = Some(cursor.clone());
         self.passed.push(cursor.clone());
@@ -127,9 +128,7 @@ impl Subscriber {
 
     async fn commit(&mut self, cursor: String) -> bool {
         let Some(opened) = self.client.open(&cursor.as_str().into()).await else { return false };
-        let reply = self.client.post(Service::Poll, &self.path("commit"), &[], json!({ "cursor": cursor })).await;
-        let outcome = reply.outcome(|body| body["advanced"] == true);
-        self.client.world.0.history().commits.push(Commit { span: reply.span, cursor: opened, outcome });
+        let (reply, _) = commit(&self.client, &self.subscription, &cursor.into(), opened).await;
         if matches!(reply.code(), "generation_mismatch" | "stream_recreated") {
             self.restart();
         }
@@ -153,27 +152,18 @@ impl Subscriber {
     }
 }
 
-/// Records a page of a subscription.
-pub(crate) fn note_read(
-    world: &World,
-    reply: &Reply,
-    reader: String,
+/// Commits a cursor of a subscription, which is opened already; answers what that came to too.
+pub(crate) async fn commit(
+    client: &Client,
     subscription: &str,
-    from: Option<Payload>,
-    to: Payload,
-) {
-    let page = reply.body();
-    world.0.history().reads.push(Read {
-        span: reply.span,
-        reader,
-        subscription: Some(subscription.to_owned()),
-        from,
-        to,
-        records: records(page),
-        snapshot: page["events"].as_array().is_some_and(|events| events.iter().any(|one| one["snapshot"] == true)),
-        caught_up: page["caught_up"] == true,
-        state: None,
-    });
+    cursor: &Value,
+    opened: Payload,
+) -> (Reply, Outcome<bool>) {
+    let path = format!("/streams/{STREAM}/subscriptions/{subscription}/commit");
+    let reply = client.post(Service::Poll, &path, &[], json!({ "cursor": cursor })).await;
+    let outcome = reply.outcome(|body| body["advanced"] == true);
+    client.world.0.history().commits.push(Commit { span: reply.span, cursor: opened, outcome: outcome.clone() });
+    (reply, outcome)
 }
 
 /// Creates a subscription, or tries to.
