@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use ledger::model::cursor::{Cursor, Payload};
+use platform::api_key::Token;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -91,9 +92,9 @@ impl Client {
         Self { in_quiet: true, ..Self::new(world) }
     }
 
-    /// The client whose key may be revoked.
-    pub(crate) fn guest(world: &World) -> Self {
-        Self { world: world.clone(), key: world.0.guest.reveal(), in_quiet: false }
+    /// A client with a key of its own.
+    pub(crate) fn with_key(world: &World, key: &Token) -> Self {
+        Self { world: world.clone(), key: key.reveal(), in_quiet: false }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

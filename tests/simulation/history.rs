@@ -186,13 +186,15 @@ pub(crate) struct Described {
     pub(crate) partitions: Vec<[u64; 3]>,
 }
 
-/// Requests of a key that was revoked.
+/// A request with an API key that changes, and what could be said of the key when it began.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AfterRevocation {
-    /// When the revocation was acknowledged.
-    pub(crate) revoked_at: u64,
+pub(crate) struct KeyUse {
     pub(crate) span: Span,
-    pub(crate) accepted: bool,
+    pub(crate) taken: bool,
+    /// When the key works for everybody.
+    pub(crate) works: (u64, u64),
+    /// From when on nobody takes it.
+    pub(crate) dead_from: u64,
 }
 
 /// All of it.
@@ -212,7 +214,9 @@ pub(crate) struct History {
     pub(crate) deletes: Vec<Delete>,
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) described: Vec<Described>,
-    pub(crate) revoked: Vec<AfterRevocation>,
+    pub(crate) key_uses: Vec<KeyUse>,
+    /// Whether the stream beside that of the run was filled.
+    pub(crate) neighbour: bool,
     /// What a fault-free reader read of the log of each life: per partition, by offset.
     pub(crate) truth: BTreeMap<Incarnation, Vec<BTreeMap<u64, Seen>>>,
     /// The lives that were read to their end when everything had come to rest.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::actors::bootstrapper::Bootstrapper;
 use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{Habit, Subscriber};
-use crate::actors::{compactor, life, operator, reader, time};
+use crate::actors::{compactor, keys, life, neighbour, operator, reader, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::counters::Counters;
@@ -73,11 +73,14 @@ async fn live(seed: u64, told: bool) -> Report {
     busy.spawn(life::end_and_begin(world.clone()));
     busy.spawn(time::pass(world.clone()));
     busy.spawn(time::sweep_now_and_then(world.clone()));
+    if swarm.neighbour {
+        busy.spawn(neighbour::fill(world.clone()));
+    }
     if swarm.seeks {
         busy.spawn(operator::move_subscriptions(world.clone()));
     }
-    if swarm.revokes {
-        busy.spawn(operator::revoke(world.clone()));
+    if swarm.changes_keys {
+        busy.spawn(keys::change(world.clone()));
     }
     if swarm.floods {
         busy.spawn(operator::flood(world.clone()));
@@ -183,6 +186,7 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
         world.0.history().complete.insert(life);
         // What readers spent to come to the end keeps nobody from looking.
         world.sleep(limits::QUOTA_WINDOW_MS + 5_000).await;
+        neighbour::look_at(&client).await;
         let described = reader::describe(&client).await.is_some();
         if !(described && checker::state::look_at_everything(&client).await) {
             world.0.anomaly("22 the stream or its compacted state cannot be looked at although nothing fails");

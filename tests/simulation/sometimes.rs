@@ -13,7 +13,7 @@ const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
 const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
 
 /// Everything else.
-const HAPPENED: [&str; 50] = [
+const HAPPENED: [&str; 54] = [
     "fault in progress on TransactWriteItems",
     "a subscription was moved to an old cursor",
     "a request when everything had to work",
@@ -32,6 +32,10 @@ const HAPPENED: [&str; 50] = [
     "a life was known to its end",
     "a sweep while everybody was busy",
     "a subscription was deleted",
+    "a key was revoked",
+    "a key was revoked urgently",
+    "a key was replaced",
+    "a neighbour was filled",
     "what was left of a life was collected",
     "a bootstrap began again",
     "a bootstrap went on from what it had committed",

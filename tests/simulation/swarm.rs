@@ -71,8 +71,11 @@ pub(crate) struct Swarm {
     /// Sweeps of the keeper while everybody is busy, besides those over quiet times.
     pub(crate) sweeps: u64,
     pub(crate) deletes: u64,
+    /// Another stream shares the table.
+    pub(crate) neighbour: bool,
     pub(crate) seeks: bool,
-    pub(crate) revokes: bool,
+    /// A guest's API key is made, replaced and revoked.
+    pub(crate) changes_keys: bool,
     pub(crate) floods: bool,
     pub(crate) poisons: bool,
     /// Before the world heals nothing can be compacted, by whomever.
@@ -141,8 +144,9 @@ impl Swarm {
             stampede,
             sweeps: often(300, 3),
             deletes: if dice.chance(250) { dice.between(1..=2) } else { 0 },
+            neighbour: dice.chance(150),
             seeks: dice.chance(350),
-            revokes: dice.chance(120),
+            changes_keys: dice.chance(120),
             floods: dice.chance(80),
             poisons: dice.chance(80),
             compactor_off: dice.chance(100) || leaps.contains(&Leap::Stall),
@@ -167,8 +171,9 @@ impl Swarm {
             leaps: Vec::new(),
             sweeps: 0,
             deletes: 0,
+            neighbour: false,
             seeks: false,
-            revokes: false,
+            changes_keys: false,
             floods: false,
             poisons: false,
             compactor_off: false,

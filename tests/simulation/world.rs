@@ -24,7 +24,8 @@ pub(crate) const ENVIRONMENT: &str = "simulation";
 /// Noon of a day in 2026.
 const START: Timestamp = Timestamp(1_790_000_000_000);
 /// Every action on everything.
-const EVERYTHING: [&str; 6] = ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
+pub(crate) const EVERYTHING: [&str; 6] =
+    ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
 /// When a world heals that never does.
 const NEVER: u64 = u64::MAX;
 /// So long after healing everything works.
@@ -45,8 +46,6 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     /// What the clients authenticate with.
     pub(crate) key: String,
-    /// The key that may be revoked.
-    pub(crate) guest: Token,
     /// A client that meets no fault.
     pub(crate) client: aws_sdk_dynamodb::Client,
     /// Requests hold it for reading; whoever needs a quiet world takes it for writing.
@@ -75,7 +74,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl World {
-    /// A world with an empty table and two API keys. The second value hears of each log that changed.
+    /// A world with an empty table and one API key. The second value hears of each log that changed.
     pub(crate) async fn create(
         seed: u64,
         swarm: Option<Swarm>,
@@ -88,7 +87,7 @@ impl World {
         let client = engine.client();
         ledger::table::create_if_absent(&client, TABLE).await.expect("a table in memory");
         let randomness = dice.randomness();
-        let (key, guest) = (Token::mint(&randomness, ENVIRONMENT), Token::mint(&randomness, ENVIRONMENT));
+        let key = Token::mint(&randomness, ENVIRONMENT);
         let (rings, rung) = tokio::sync::mpsc::unbounded_channel();
         let inner = Inner {
             dice,
@@ -96,7 +95,6 @@ impl World {
             clock,
             engine,
             key: key.reveal(),
-            guest: guest.clone(),
             client,
             gate: RwLock::new(()),
             rings,
@@ -115,10 +113,8 @@ impl World {
         };
         let world = Self(Arc::new(inner));
         let ledger = world.0.faultless();
-        for (token, client) in [(key, "clients"), (guest, "guest")] {
-            let record = token.record(client, &EVERYTHING, world.0.clock.now());
-            ledger.create_api_key(&record).await.expect("a key can be stored");
-        }
+        let record = key.record("clients", &EVERYTHING, world.0.clock.now());
+        ledger.create_api_key(&record).await.expect("a key can be stored");
         (world, rung)
     }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod bootstrapper;
 pub(crate) mod compactor;
+pub(crate) mod keys;
 pub(crate) mod life;
+pub(crate) mod neighbour;
 pub(crate) mod operator;
 pub(crate) mod publisher;
 pub(crate) mod reader;

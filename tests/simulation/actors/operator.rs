@@ -1,24 +1,19 @@
-//! What operators and accidents do to a running system: subscriptions are moved and deleted, a key is revoked, a client floods, a
-//! stored record batch is damaged and later repaired.
+//! What operators and accidents do to a running system: subscriptions are moved and deleted, a client floods, a
+//! stored record batch is damaged and later repaired. What happens to API keys is in [`keys`](super::keys).
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use ledger::ApiKeyState;
 use serde_json::json;
 
 use crate::actors::subscriber::{draw_start, seek, subscribe};
 use crate::client::{Client, Reply};
-use crate::history::{AfterRevocation, Unsubscribe};
-use crate::process::Service;
+use crate::history::Unsubscribe;
 use crate::world::{STREAM, TABLE, World};
 
 /// An item of the table.
 pub(crate) type Item = HashMap<String, AttributeValue>;
-
-/// How long a revoked key may still work.
-const REVOKED_MS: u64 = 60_000;
 
 /// Moves subscriptions, and ends some, a few times.
 pub(crate) async fn move_subscriptions(world: World) {
@@ -69,40 +64,6 @@ pub(crate) async fn unsubscribe(client: &Client, name: &str) -> Reply {
     let (span, outcome) = (reply.span, reply.outcome(|_| ()));
     client.world.0.history().unsubscribes.push(Unsubscribe { span, name: name.to_owned(), outcome });
     reply
-}
-
-/// A guest uses its key; the key is revoked; the guest tries on.
-pub(crate) async fn revoke(world: World) {
-    let guest = Client::guest(&world);
-    for _ in 0..world.0.dice.between(1..=3) {
-        guest.get(&format!("/streams/{STREAM}/events?limit=1")).await;
-        guest.admin("GET", "/streams", None).await;
-        world.pause(100..=2_000).await;
-    }
-    let ledger = world.0.faultless();
-    let revoked = ledger.change_api_key_state(world.0.guest.id(), ApiKeyState::Revoked).await;
-    revoked.expect("a key can be revoked");
-    let revoked_at = world.0.now();
-    for pause in [500, 20_000, 39_000, 12_500, REVOKED_MS] {
-        world.sleep(pause).await;
-        // What it sends would be refused even of a living key, and for another reason.
-        let empty = || json!({ "events": [], "cursor": "" });
-        let replies = [
-            guest.get(&format!("/streams/{STREAM}/events")).await,
-            guest.admin("GET", "/streams", None).await,
-            guest.post(Service::Publish, &format!("/streams/{STREAM}/events"), &[], empty()).await,
-            guest.post(Service::Poll, &format!("/streams/{STREAM}/subscriptions/billing/commit"), &[], empty()).await,
-            guest.admin("DELETE", &format!("/streams/{STREAM}/subscriptions/nobody"), None).await,
-        ];
-        for reply in replies.iter().filter(|reply| reply.status() > 0) {
-            let accepted = reply.status() != 401;
-            let after = AfterRevocation { revoked_at, span: reply.span, accepted };
-            // A store that does not answer refuses nobody.
-            if reply.status() != 503 {
-                world.0.history().revoked.push(after);
-            }
-        }
-    }
 }
 
 /// Asks for far more than anyone may.

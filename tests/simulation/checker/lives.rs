@@ -1,5 +1,5 @@
-//! Rules 11 and 17, and revocation: a life of the stream or of a subscription has one beginning, an end, and nothing in common
-//! with the next.
+//! Rules 11 and 17: a life of the stream or of a subscription has one beginning, an end, and nothing in common
+//! with the next, and an API key works from its beginning to its end.
 
 use ledger::model::Incarnation;
 use ledger::model::cursor::Payload;
@@ -9,17 +9,26 @@ use crate::history::{Create, Outcome, Placed};
 
 /// Services know a stream for so long.
 const CACHE_MS: u64 = 30_000;
-/// A revoked key may work for so long.
-const REVOKED_MS: u64 = 60_000;
+/// Clocks of processes differ by up to so much from the true time.
+const SKEW_MS: u64 = 2_000;
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     one_winner(known, anomalies);
     nothing_crosses(known, anomalies);
     an_end_is_an_end(known, anomalies);
     one_winner_of_each_subscription(known, anomalies);
-    for after in &known.history.revoked {
-        if after.accepted && after.span.begun > after.revoked_at + REVOKED_MS + TOLERANCE_MS {
-            anomalies.push("17 a revoked key was taken".to_owned());
+    keys_have_ends(known, anomalies);
+}
+
+/// A key works from when it is made until it is replaced or revoked, and then nowhere any more.
+fn keys_have_ends(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    for key in &known.history.key_uses {
+        let (from, until) = key.works;
+        if key.taken && key.span.begun > key.dead_from.saturating_add(SKEW_MS) {
+            anomalies.push(format!("17 a key was taken at {} that was dead from {}", key.span.begun, key.dead_from));
+        }
+        if !key.taken && key.span.begun > from && key.span.ended.saturating_add(SKEW_MS) < until {
+            anomalies.push(format!("17 a key was refused at {} that worked from {from}", key.span.begun));
         }
     }
 }

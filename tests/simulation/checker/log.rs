@@ -29,6 +29,13 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     }
     equal_keys_equal_receipts(known, anomalies);
     conditions_held(known, anomalies);
+    // With one life and one partition it is known which log a condition was about.
+    if let [partitions] = known.history.truth.values().collect::<Vec<_>>()[..]
+        && let [log] = &partitions[..]
+        && !known.history.complete.is_empty()
+    {
+        conditions_are_no_pretext(known, log, anomalies);
+    }
 }
 
 fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -197,6 +204,24 @@ fn keys_stay(life: Incarnation, partitions: &[BTreeMap<u64, Seen>], anomalies: &
         let Some(key) = &seen.key else { continue };
         if *partition_of.entry(key).or_insert(seen.partition) != seen.partition {
             anomalies.push(format!("6 a key of partition {} of {life} lies elsewhere too", seen.partition));
+        }
+    }
+}
+
+/// A tail that stood where it was expected while the request ran refuses nothing.
+fn conditions_are_no_pretext(known: &Known<'_>, log: &BTreeMap<u64, Seen>, anomalies: &mut Vec<String>) {
+    let attempts = |seen: &Seen| known.attempts.get(&seen.id).map_or(&[][..], Vec::as_slice);
+    for publish in &known.history.publishes {
+        let Some(expected) = publish.expected_tail.filter(|tail| *tail > 0) else { continue };
+        if publish.outcome != Outcome::Nothing("tail_mismatch".to_owned()) {
+            continue;
+        }
+        let last = log.get(&(expected - 1)).map(attempts).unwrap_or_default();
+        let was_there = last.iter().any(|one| one.outcome.done().is_some() && one.span.ended <= publish.span.begun);
+        let mut after = log.range(expected..).flat_map(|(_, seen)| attempts(seen));
+        if was_there && !after.any(|one| one.span.begun <= publish.span.ended) {
+            anomalies
+                .push(format!("11 a publish on the condition of tail {expected} was refused, and that was the tail"));
         }
     }
 }

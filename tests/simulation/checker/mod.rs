@@ -6,7 +6,7 @@
 //! 4 nothing refused appears and nothing late, 5 no torn request, 6 real-time order, 7 a client's own order, 9 equal keys
 //! get equal receipts. [`reads`]: 8 contiguous pages, 10 `caught_up` is true, 15 retention, 16 start points, 21 all readers
 //! see the same log. [`subscriptions`]: 13 at least once, 14 commits form a ratchet. [`lives`]: 11 one winner, 17 nothing
-//! crosses lives, and revoked keys. [`state`]: 18 the view is a fold, 19 honest watermarks, 20 exact bootstrap. While the
+//! crosses lives, and API keys have ends. [`state`]: 18 the view is a fold, 19 honest watermarks, 20 exact bootstrap. While the
 //! run goes on: 12 a read changes nothing, 22 everything works again after faults stop.
 
 mod lives;
