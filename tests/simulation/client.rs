@@ -136,7 +136,7 @@ impl Client {
             PATIENCE_MS
         };
         let (tell, told) = tokio::sync::oneshot::channel();
-        let (invoking, invoked, plan) = (world.clone(), facts.clone(), world.plan());
+        let (invoking, invoked, plan) = (world.clone(), facts.clone(), world.plan(service));
         tokio::spawn(async move {
             let answer = invoking.invoke(service, invoked, plan, |process| answer(process, request)).await;
             // Without an answer nobody hears anything, and the client finds out by waiting.

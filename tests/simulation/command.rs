@@ -56,7 +56,13 @@ enum Command {
         seeds: u64,
     },
     /// What tells the runs of these seeds from all others
-    Trace { first: u64, last: u64 },
+    Trace {
+        first: u64,
+        last: u64,
+        /// Begin with the last
+        #[arg(long)]
+        backwards: bool,
+    },
 }
 
 /// Whether somebody asks for something; else the tests are run, and cargo's options and filters are theirs. A mistaken
@@ -72,8 +78,12 @@ pub(crate) fn obey() -> ExitCode {
         Command::Seed { seed, story, bug } => seed_again(seed, story, bug.as_deref()),
         Command::Night { minutes, first, seeds } => night(minutes, first, seeds),
         Command::Planted { document, seeds } => plant_all(&document, seeds),
-        Command::Trace { first, last } => {
-            suite::print_traces(first, last);
+        Command::Trace { first, last, backwards } => {
+            if backwards {
+                suite::print_traces((first..=last).rev());
+            } else {
+                suite::print_traces(first..=last);
+            }
             ExitCode::SUCCESS
         }
     }

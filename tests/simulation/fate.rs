@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
 use ledger::model::Incarnation;
 
-use crate::history::Facts;
+use crate::history::{Facts, Touched};
 use crate::swarm::CallFaults;
 use crate::world::Inner;
 
@@ -26,6 +26,8 @@ struct Running {
     dead: bool,
     /// For how long it is to be frozen from now on.
     freeze_ms: Option<u64>,
+    /// Until when the store cannot be reached, by the true time.
+    cut_off_until: u64,
 }
 
 /// What shall happen to an invocation, at which of its store calls.
@@ -35,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) kill: Option<(u64, bool)>,
     /// The process is frozen at this call, for so long.
     pub(crate) freeze: Option<(u64, u64)>,
+    /// The answer to the first write from this call on is lost, and then the store cannot be reached for so long.
+    pub(crate) cut_off: Option<(u64, u64)>,
 }
 
 impl ProcessFate {
@@ -63,30 +67,44 @@ impl ProcessFate {
         self.running().freeze_ms.is_some()
     }
 
-    /// Notes the call, and tells whether the process dies of it, before or after its effect.
-    fn note(&self, call: &CallInfo) -> Option<bool> {
+    /// What befalls a call by what shall happen to the invocation, whatever the dice say.
+    fn planned(&self, world: &Inner, call: &CallInfo) -> Option<Decision> {
         let mut running = self.running();
         running.calls += 1;
-        let Running { facts, calls, plan, .. } = &*running;
-        facts.change(|touched| {
-            touched.calls += 1;
-            if is_write(call) {
-                let key = call.partition_keys.first().cloned().unwrap_or_default();
-                touched.writes.push((call.operation.clone(), key, call.update.clone()));
-            }
-            for key in &call.partition_keys {
-                if is_write(call) {
-                    touched.logs_written.extend(life(key, "LOG#"));
-                } else {
-                    touched.states_read.extend(life(key, "COMPACT#"));
-                }
-            }
-        });
-        let (killed, frozen) = (plan.kill.filter(|(at, _)| at == calls), plan.freeze.filter(|(at, _)| at == calls));
-        // Calls that are made at once are noted one after the other, before anybody looks.
-        running.freeze_ms = frozen.map(|(_, pause)| pause).or(running.freeze_ms);
-        running.dead |= killed.is_some();
-        killed.map(|(_, after)| after)
+        running.facts.change(|touched| note(touched, call));
+        let (now, Plan { kill, freeze, cut_off }) = (running.calls, running.plan);
+        if let Some((_, pause)) = freeze.filter(|(at, _)| *at == now) {
+            running.freeze_ms = Some(pause);
+        }
+        if let Some((_, after)) = kill.filter(|(at, _)| *at == now) {
+            world.count(format!("fault kill on {}", call.operation));
+            running.dead = true;
+            let how = if after { Decision::After } else { Decision::Before };
+            return Some(how(Failure::Silence));
+        }
+        if let Some((_, milliseconds)) = cut_off.filter(|(from, _)| is_write(call) && *from <= now) {
+            world.count(format!("fault cut off on {}", call.operation));
+            running.plan.cut_off = None;
+            running.cut_off_until = world.now() + milliseconds;
+            return Some(Decision::After(Failure::Timeout));
+        }
+        (world.now() < running.cut_off_until).then_some(Decision::Before(Failure::ConnectionReset))
+    }
+}
+
+/// Adds a call to what an invocation touched.
+fn note(touched: &mut Touched, call: &CallInfo) {
+    touched.calls += 1;
+    if is_write(call) {
+        let key = call.partition_keys.first().cloned().unwrap_or_default();
+        touched.writes.push((call.operation.clone(), key, call.update.clone()));
+    }
+    for key in &call.partition_keys {
+        if is_write(call) {
+            touched.logs_written.extend(life(key, "LOG#"));
+        } else {
+            touched.states_read.extend(life(key, "COMPACT#"));
+        }
     }
 }
 
@@ -110,17 +128,16 @@ fn is_of_state(call: &CallInfo) -> bool {
 impl Fate for ProcessFate {
     fn decide(&self, call: &CallInfo) -> Course {
         let Some(world) = self.world.upgrade() else { return Course::default() };
-        let killed = self.note(call);
+        let planned = self.planned(&world, call);
         if self.is_to_freeze() {
             world.count("a process was frozen");
         }
         let mut course = draw(&world, call);
-        if let Some(after) = killed {
-            world.count(format!("fault kill on {}", call.operation));
-            course.decision =
-                if after { Decision::After(Failure::Silence) } else { Decision::Before(Failure::Silence) };
+        if let Some(decision) = planned {
+            course.decision = decision;
         }
-        if matches!(course.decision, Decision::After(_)) && is_write(call) {
+        let is_of_a_log = call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
+        if matches!(course.decision, Decision::After(_)) && is_write(call) && is_of_a_log {
             self.running().facts.change(|touched| touched.lost_a_reply = true);
         }
         world.call_of_the_store();

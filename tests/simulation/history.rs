@@ -25,7 +25,7 @@ pub(crate) struct Touched {
     pub(crate) writes: Vec<(String, String, String)>,
     /// How many calls it made.
     pub(crate) calls: u64,
-    /// Whether a write of it took effect and its answer was lost.
+    /// Whether a write of a log took effect and its answer was lost.
     pub(crate) lost_a_reply: bool,
 }
 
@@ -215,8 +215,8 @@ pub(crate) struct History {
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) described: Vec<Described>,
     pub(crate) key_uses: Vec<KeyUse>,
-    /// Whether the stream beside that of the run was filled.
-    pub(crate) neighbour: bool,
+    /// The stream beside that of the run, once it is filled.
+    pub(crate) neighbour: Option<Incarnation>,
     /// What a fault-free reader read of the log of each life: per partition, by offset.
     pub(crate) truth: BTreeMap<Incarnation, Vec<BTreeMap<u64, Seen>>>,
     /// The lives that were read to their end when everything had come to rest.

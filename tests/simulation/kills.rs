@@ -1,79 +1,103 @@
 //! Every handler is killed at each of its store calls, before and after the effect of that call, and then asked again by
 //! a client that wants to know. Whatever half of it was done, nothing may be lost, doubled or torn.
 
-use ledger::limits;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ledger::{ApiKeyState, Ledger, Randomness, Timestamp, limits};
+use platform::api_key::Token;
 use serde_json::{Value, json};
 
 use crate::actors::bootstrapper::Bootstrapper;
-use crate::actors::operator::{self, unsubscribe};
+use crate::actors::operator::{self, Item, unsubscribe};
 use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{Habit, Subscriber, commit, seek, subscribe};
 use crate::actors::{compactor, life, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::fate::Plan;
-use crate::swarm::Swarm;
-use crate::world::{STREAM, World};
+use crate::history::Facts;
+use crate::process::Service;
+use crate::swarm::{DAY_MS, HOUR_MS, RETENTION_HOURS, Swarm};
+use crate::world::{ENVIRONMENT, EVERYTHING, STREAM, World};
 
 /// What is killed.
-const HANDLERS: [&str; 20] = [
+const HANDLERS: [&str; 37] = [
     "publish",
     "publish first",
     "publish once",
     "publish to three",
     "publish a tombstone",
     "publish at a tail",
+    "publish much",
+    "publish again",
+    "publish behind expired",
     "poll",
+    "poll what expired",
     "bootstrap",
     "commit",
     "read",
     "look up",
+    "look at all",
+    "list",
+    "describe",
+    "describe a subscription",
     "subscribe",
     "seek",
+    "seek a cursor",
+    "seek the state",
     "unsubscribe",
     "create",
+    "create again",
     "delete",
     "compact",
     "ring",
     "keep",
+    "keep what expired",
+    "keep what stalled",
     "collect",
+    "make a key",
+    "replace a key",
+    "revoke a key",
+    "revoke a key at once",
 ];
 
 /// No handler makes more calls in so small a world.
-const MOST_CALLS: u64 = 60;
+const MOST_CALLS: u64 = 100;
 
 /// Kills each of them at each of its calls.
 pub(crate) fn at_each_call() -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let take_turns = || std::iter::from_fn(|| HANDLERS.get(next.fetch_add(1, Ordering::SeqCst)));
+    let outcomes: Vec<Result<u64, String>> = std::thread::scope(|scope| {
+        let work = || scope.spawn(|| take_turns().map(|handler| kill_everywhere(handler)).collect::<Vec<_>>());
+        let workers: Vec<_> =
+            (0..std::thread::available_parallelism().map_or(1, usize::from)).map(|_| work()).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends well")).collect()
+    });
+    println!("{} kills", outcomes.iter().flatten().sum::<u64>());
+    let wrong: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// How often a handler was killed, until it makes no such call any more.
+fn kill_everywhere(handler: &'static str) -> Result<u64, String> {
     let mut kills = 0;
-    for handler in HANDLERS {
-        let mut call = 1;
-        loop {
-            let mut reached = false;
-            for after in [false, true] {
-                let (killed, anomalies) = with_kill(handler, call, after);
-                if !anomalies.is_empty() {
-                    return Err(format!(
-                        "{handler} killed at call {call}, after it: {after}\n{}",
-                        anomalies.join("\n")
-                    ));
-                }
-                reached |= killed;
-                kills += u32::from(killed);
+    for call in 1..=MOST_CALLS {
+        let before = kills;
+        for after in [false, true] {
+            let (killed, anomalies) = with_kill(handler, call, after);
+            if !anomalies.is_empty() {
+                return Err(format!("{handler} killed at call {call}, after it: {after}\n{}", anomalies.join("\n")));
             }
-            if !reached {
-                break;
-            }
-            call += 1;
-            if call > MOST_CALLS {
-                return Err(format!("{handler} makes more than {MOST_CALLS} calls"));
-            }
+            kills += u64::from(killed);
         }
-        if call < 3 {
-            return Err(format!("{handler} was never killed twice: is it right?"));
+        match (kills - before, call) {
+            (0, 1) => return Err(format!("{handler} was never killed: is it right?")),
+            (0, _) => return Ok(kills),
+            _ => {}
         }
     }
-    println!("{kills} kills");
-    Ok(())
+    Err(format!("{handler} makes more than {MOST_CALLS} calls"))
 }
 
 /// Whether the handler lived long enough to be killed at this call, and what was wrong afterwards.
@@ -88,7 +112,8 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         if !matches!(handler, "create" | "publish first") {
             prepare(&client).await;
         }
-        let plan = Plan { kill: Some((call, after)), freeze: None };
+        let unreadable = if handler == "keep what stalled" { stall(&world).await } else { None };
+        let plan = Plan { kill: Some((call, after)), ..Plan::default() };
         ask(handler, &client, Some(plan)).await;
         let killed = world.0.counters().sum("fault kill") > 0;
         let again = ask(handler, &client, None).await;
@@ -97,6 +122,9 @@ fn with_kill(handler: &'static str, call: u64, after: bool) -> (bool, Vec<String
         }
         // What the dead one sent to the store lands some time.
         world.sleep(10_000).await;
+        if let Some(healthy) = unreadable {
+            operator::repair(&world, healthy).await;
+        }
         if !compactor::keep(&world).await {
             world.0.anomaly("22 a sweep fails");
         }
@@ -123,6 +151,7 @@ async fn read_to_the_end(world: &World) {
     readers.spawn(Subscriber::new(world, "billing", "billing", Habit::Always).run());
     readers.spawn(Bootstrapper::new(world, "state").run());
     tokio::select! {
+        biased;
         _ = async { while readers.join_next().await.is_some() {} } => {}
         () = world.sleep(10 * 60_000) => world.0.anomaly("22 readers never came to the end of the log"),
     }
@@ -141,6 +170,9 @@ fn is_fine(handler: &str, status: u16) -> bool {
         // The dead one had moved the tail.
         "publish at a tail" => 412,
         "unsubscribe" | "delete" => 404,
+        "poll what expired" => 410,
+        // A sweep that cannot compact fails when everything else is done.
+        "keep what stalled" => 503,
         _ => 0,
     };
     (200..300).contains(&status) || status == had_been
@@ -165,24 +197,25 @@ async fn prepare(client: &Client) {
 /// the status; what is no request has that of one.
 async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let world = &client.world;
+    if plan.is_some() {
+        come_before(handler, client).await;
+    }
     if handler.starts_with("publish") {
         return ask_to_publish(handler, world, plan).await.status();
+    }
+    if handler.ends_with("a key") || handler.ends_with("a key at once") {
+        return ask_for_a_key(handler, world, plan).await;
     }
     let stream = format!("/streams/{STREAM}");
     let (mut cursor, mut log) = (Value::Null, String::new());
     match handler {
-        "commit" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
-        "look up" => assert!(compactor::keep(world).await, "nothing fails yet"),
+        "commit" | "seek a cursor" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
         "ring" => log = time::note_truth(world).await.map(|life| format!("LOG#{life}#1")).unwrap_or_default(),
-        "collect" if plan.is_some() => {
-            life::delete_once(client).await;
-            world.sleep(limits::NAME_REUSE_MS + 1_000).await;
-        }
         _ => {}
     }
     doom(world, plan);
     let reply = match handler {
-        "poll" => poll(client, "billing").await,
+        "poll" | "poll what expired" => poll(client, "billing").await,
         "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,
         "commit" => {
             let opened = client.open(&cursor).await.expect("the cursor of a page");
@@ -190,16 +223,83 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
         }
         "read" => client.get(&format!("{stream}/events?from=earliest")).await,
         "look up" => client.get(&format!("{stream}/compacted/key-1")).await,
+        "look at all" => client.get(&format!("{stream}/compacted")).await,
+        "list" => client.admin("GET", "/streams", None).await,
+        "describe" => client.admin("GET", &stream, None).await,
+        "describe a subscription" => client.admin("GET", &format!("{stream}/subscriptions/billing"), None).await,
         "subscribe" => subscribe(client, "shipping", json!("earliest")).await,
         "seek" => seek(client, "billing", json!("latest")).await,
+        "seek a cursor" => seek(client, "billing", json!({ "cursor": cursor })).await,
+        "seek the state" => seek(client, "state", json!("compacted")).await,
         "unsubscribe" => unsubscribe(client, "billing").await,
-        "create" => life::create(client, 3).await,
+        "create" | "create again" => life::create(client, 3).await,
         "delete" => life::delete_once(client).await,
         "compact" => client.admin("POST", &format!("{stream}/compact"), None::<Value>).await,
         "ring" => return status(compactor::compact(world, &log).await.is_some_and(|outcome| outcome.is_ok())),
         _ => return status(compactor::keep(world).await),
     };
     reply.status()
+}
+
+/// What must have been before a handler can do what it does.
+async fn come_before(handler: &str, client: &Client) {
+    let world = &client.world;
+    match handler {
+        "look up" | "look at all" => assert!(compactor::keep(world).await, "nothing fails yet"),
+        "collect" | "create again" => {
+            life::delete_once(client).await;
+            world.sleep(limits::NAME_REUSE_MS + 1_000).await;
+        }
+        "publish behind expired" => {
+            expire(world).await;
+            assert!(compactor::keep(world).await, "nothing fails yet");
+        }
+        "poll what expired" | "keep what expired" => expire(world).await,
+        _ => {}
+    }
+}
+
+/// What cannot be compacted is older than it may become; the record batch that cannot be read, as it was.
+async fn stall(world: &World) -> Option<Item> {
+    time::note_truth(world).await;
+    world.0.clock.advance(4 * DAY_MS);
+    operator::damage(world).await
+}
+
+/// Everything is past its retention, and nobody has swept yet.
+async fn expire(world: &World) {
+    time::note_truth(world).await;
+    world.0.clock.advance(RETENTION_HOURS * HOUR_MS + 60_000);
+}
+
+/// The same for what operators do with keys: they ask until it is done, and then it is so for whoever uses the key.
+async fn ask_for_a_key(handler: &str, world: &World, plan: Option<Plan>) -> u16 {
+    let token = Token::mint(&Randomness::seeded(1), ENVIRONMENT);
+    let record = token.record("guest", &EVERYTHING, Timestamp(0));
+    let make = async |ledger: &Ledger| ledger.create_api_key(&record).await;
+    if handler != "make a key" && plan.is_some() {
+        make(&world.0.faultless()).await.expect("nothing fails yet");
+    }
+    let until = Timestamp(world.0.now() + limits::HOUR_MS);
+    doom(world, plan);
+    let process = world.process(Service::Admin);
+    let work = async {
+        let (ledger, id) = (&process.ledger, token.id());
+        match handler {
+            "make a key" => make(ledger).await,
+            "replace a key" => ledger.change_api_key_state(id, ApiKeyState::Grace { until }).await.map(drop),
+            "revoke a key" => ledger.change_api_key_state(id, ApiKeyState::Revoked).await.map(drop),
+            _ => ledger.revoke_api_key_urgently(id).await.map(drop),
+        }
+    };
+    let outcome = process.invoke(Facts::default(), world.plan(Service::Admin), work).await;
+    process.release();
+    if plan.is_some() {
+        return 0;
+    }
+    let used = Client::with_key(world, &token).admin("GET", "/streams", None).await;
+    let as_it_should = if handler.starts_with("revoke") { 401 } else { 200 };
+    status(outcome.is_some_and(|outcome| outcome.is_ok()) && used.status() == as_it_should)
 }
 
 async fn poll(client: &Client, subscription: &str) -> Reply {
@@ -222,7 +322,7 @@ fn doom(world: &World, plan: Option<Plan>) {
 async fn ask_to_publish(handler: &str, world: &World, plan: Option<Plan>) -> Reply {
     let mut publisher = Publisher::new(world, 1);
     match handler {
-        "publish" | "publish first" => {
+        "publish" | "publish first" | "publish behind expired" => {
             let request = publisher.request(&["key-0"], None);
             doom(world, plan);
             publisher.attempt(&request).await
@@ -238,6 +338,17 @@ async fn ask_to_publish(handler: &str, world: &World, plan: Option<Plan>) -> Rep
             let told = publisher.attempt(&told).await;
             let tail = told.body()["events"][0]["offset"].as_u64().expect("a receipt") + 1;
             let request = publisher.expecting("key-1", tail);
+            doom(world, plan);
+            publisher.attempt(&request).await
+        }
+        "publish much" => {
+            let request = publisher.large(4);
+            doom(world, plan);
+            publisher.attempt(&request).await
+        }
+        "publish again" => {
+            let request = publisher.request(&["key-0"], Some(&plan.is_some().to_string()));
+            publisher.attempt(&request).await;
             doom(world, plan);
             publisher.attempt(&request).await
         }

@@ -10,10 +10,10 @@ const OFTEN: u64 = 10;
 const WRITES: [&str; 3] = ["PutItem", "UpdateItem", "TransactWriteItems"];
 const READS: [&str; 2] = ["GetItem", "Query"];
 const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
-const AFTER: [&str; 4] = ["conflict", "error after", "lost reply", "zombie"];
+const AFTER: [&str; 5] = ["conflict", "error after", "lost reply", "zombie", "cut off"];
 
 /// Everything else.
-const HAPPENED: [&str; 54] = [
+const HAPPENED: [&str; 57] = [
     "fault in progress on TransactWriteItems",
     "a subscription was moved to an old cursor",
     "a request when everything had to work",
@@ -32,10 +32,13 @@ const HAPPENED: [&str; 54] = [
     "a life was known to its end",
     "a sweep while everybody was busy",
     "a subscription was deleted",
-    "a key was revoked",
-    "a key was revoked urgently",
+    "a change of a key was repeated",
     "a key was replaced",
+    "a key was revoked at once",
+    "a key was revoked in a minute",
     "a neighbour was filled",
+    "a subscription was judged to the end of the log",
+    "a bootstrap took longer than the retention",
     "what was left of a life was collected",
     "a bootstrap began again",
     "a bootstrap went on from what it had committed",

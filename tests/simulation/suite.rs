@@ -1,6 +1,6 @@
 //! Many seeds, on all processors: what they add up to, and what a person should hear of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,23 +102,26 @@ pub(crate) fn five_hundred() -> Result<(), String> {
 /// Two processes see the same in the same seeds.
 pub(crate) fn is_deterministic() -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let trace = || {
+    let trace = |order: Option<&str>| {
         let answer = Command::new(&program)
             .args(["trace", &COMPARED.start().to_string(), &COMPARED.end().to_string()])
+            .args(order)
             .output()
             .map_err(|error| error.to_string())?;
-        String::from_utf8(answer.stdout).map_err(|error| error.to_string())
+        let text = String::from_utf8(answer.stdout).map_err(|error| error.to_string())?;
+        Ok::<_, String>(text.lines().map(str::to_owned).collect::<BTreeSet<_>>())
     };
-    let (one, other) = (trace()?, trace()?);
-    if one.lines().count() as u64 != COMPARED.end() - COMPARED.start() + 1 {
-        return Err(format!("the traces are not there: {one}"));
+    // What one seed leaves behind is nothing that the next one sees.
+    let (one, other) = (trace(None)?, trace(Some("--backwards"))?);
+    if one.len() as u64 != COMPARED.end() - COMPARED.start() + 1 {
+        return Err(format!("the traces are not there: {one:?}"));
     }
-    if one == other { Ok(()) } else { Err(format!("the same seeds ran differently:\n{one}\n{other}")) }
+    if one == other { Ok(()) } else { Err(format!("the same seeds ran differently:\n{one:#?}\n{other:#?}")) }
 }
 
 /// What tells the run of each seed from every other.
-pub(crate) fn print_traces(first: u64, last: u64) {
-    for seed in first..=last {
+pub(crate) fn print_traces(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
         println!("{seed} {:016x}", run(seed, false).trace);
     }
 }

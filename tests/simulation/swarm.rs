@@ -59,6 +59,8 @@ pub(crate) struct Swarm {
     pub(crate) kill: u64,
     /// Invocations that are frozen at one of their store calls, per thousand.
     pub(crate) freeze: u64,
+    /// Invocations that cannot reach the store any more after one of their writes, per thousand.
+    pub(crate) cut_off: u64,
     /// Clocks of processes differ by up to so much from the true time, both ways.
     pub(crate) skew_ms: u64,
     pub(crate) partitions: u64,
@@ -136,6 +138,7 @@ impl Swarm {
             doorbell,
             kill: often(400, 200),
             freeze: often(300, 80),
+            cut_off: often(400, 150),
             skew_ms: often(500, 2_000),
             partitions: if stampede { 1 } else { *dice.one_of(&[1, 1, 2, 3]) },
             compaction: !dice.chance(40) || leaps.contains(&Leap::Stall),
@@ -146,7 +149,7 @@ impl Swarm {
             deletes: if dice.chance(250) { dice.between(1..=2) } else { 0 },
             neighbour: dice.chance(150),
             seeks: dice.chance(350),
-            changes_keys: dice.chance(120),
+            changes_keys: dice.chance(250),
             floods: dice.chance(80),
             poisons: dice.chance(80),
             compactor_off: dice.chance(100) || leaps.contains(&Leap::Stall),
@@ -162,6 +165,7 @@ impl Swarm {
             doorbell: DoorbellFaults::default(),
             kill: 0,
             freeze: 0,
+            cut_off: 0,
             skew_ms: 0,
             partitions,
             compaction: true,

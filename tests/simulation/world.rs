@@ -136,8 +136,8 @@ impl World {
         process
     }
 
-    /// What shall happen to an invocation that begins now.
-    pub(crate) fn plan(&self) -> Plan {
+    /// What shall happen to an invocation of a service that begins now.
+    pub(crate) fn plan(&self, service: Service) -> Plan {
         let (dice, swarm) = (&self.0.dice, &self.0.swarm);
         if let Some(plan) = lock(&self.0.next_plan).take() {
             return plan;
@@ -145,9 +145,15 @@ impl World {
         if self.0.is_healthy() {
             return Plan::default();
         }
+        // Most requests make few calls; a sweep makes dozens, and is as frail in its last as in its first.
+        let calls = match service {
+            Service::Keeper | Service::Compactor if dice.chance(600) => 60,
+            _ => 6,
+        };
         Plan {
-            kill: dice.chance(swarm.kill).then(|| (dice.between(1..=6), dice.chance(500))),
-            freeze: dice.chance(swarm.freeze).then(|| (dice.between(1..=4), dice.between(10_000..=300_000))),
+            kill: dice.chance(swarm.kill).then(|| (dice.between(1..=calls), dice.chance(500))),
+            freeze: dice.chance(swarm.freeze).then(|| (dice.between(1..=calls), dice.between(10_000..=300_000))),
+            cut_off: dice.chance(swarm.cut_off).then(|| (dice.between(1..=calls), dice.between(1_000..=40_000))),
         }
     }
 

@@ -62,11 +62,15 @@ pub enum Bug {
     PagesSkip,
     /// What is left of a deleted subscription is taken for a living one.
     EndedSubscriptionsLive,
+    /// A condition is refused whether or not the tail stands there.
+    ConditionsNeverHold,
+    /// The state of an API key is answered and not written.
+    KeysNeverChange,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -94,6 +98,8 @@ impl Bug {
         Self::PollsCommit,
         Self::PagesSkip,
         Self::EndedSubscriptionsLive,
+        Self::ConditionsNeverHold,
+        Self::KeysNeverChange,
     ];
 }
 

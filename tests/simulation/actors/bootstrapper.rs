@@ -11,6 +11,7 @@ use crate::actors::reader::{note_expired, open};
 use crate::actors::subscriber::{commit, subscribe};
 use crate::client::{Client, Reply, records};
 use crate::history::{Outcome, Read, Seen};
+use crate::swarm::{HOUR_MS, RETENTION_HOURS};
 use crate::world::{STREAM, World};
 
 /// What was built: per key the id and the offset of its latest event, tombstones included.
@@ -38,6 +39,8 @@ pub(crate) struct Bootstrapper {
     chain: u64,
     /// How long it takes for a page.
     pause_ms: u64,
+    /// When the snapshot began that it reads.
+    snapshot_begun: Option<u64>,
 }
 
 impl Bootstrapper {
@@ -53,6 +56,7 @@ impl Bootstrapper {
             committed: Committed::default(),
             chain: 0,
             pause_ms,
+            snapshot_begun: None,
         }
     }
 
@@ -89,8 +93,10 @@ impl Bootstrapper {
                 (404, _) => world.pause(1_000..=6_000).await,
                 (409, _) => self.drop_everything(),
                 (400, _) => self.drop_everything(),
-                // Compaction is behind the retention; nobody can bootstrap until an operator helps.
-                (503, "compaction_gap") if stopping => return,
+                (503, "compaction_gap") if stopping => {
+                    world.0.anomaly("22 nobody can bootstrap although everything was compacted");
+                    return;
+                }
                 _ => {}
             }
         }
@@ -99,6 +105,7 @@ impl Bootstrapper {
     fn drop_everything(&mut self) {
         (self.cursor, self.kept) = (None, None);
         self.built.clear();
+        self.snapshot_begun = None;
         self.chain += 1;
     }
 
@@ -130,6 +137,7 @@ impl Bootstrapper {
             self.built.clear();
         }
         self.build(&records(page));
+        self.note_duration(page);
         let consistent = page["consistent"] == true;
         let state = self.built.iter().filter(|(_, (.., gone))| !gone).map(|(key, (id, ..))| (key.clone(), *id));
         let read = reply.page(format!("{} {}", self.name, self.chain), Some(&self.name), from, to.clone());
@@ -140,6 +148,18 @@ impl Bootstrapper {
             self.committed.note(&to, &outcome, &self.built);
         }
         consistent
+    }
+
+    /// Tells when a snapshot was read for longer than what follows it is kept.
+    fn note_duration(&mut self, page: &serde_json::Value) {
+        let now = self.client.world.0.now();
+        let begun = *self.snapshot_begun.get_or_insert(now);
+        if page["consistent"] == true {
+            if now - begun > RETENTION_HOURS * HOUR_MS {
+                self.client.world.0.count("a bootstrap took longer than the retention");
+            }
+            self.snapshot_begun = None;
+        }
     }
 
     fn build(&mut self, records: &[Seen]) {

@@ -50,14 +50,14 @@ async fn deliver(world: &World, key: &str) {
 pub(crate) async fn compact(world: &World, key: &str) -> Option<Result<()>> {
     let changes = json!({ "Records": [{ "eventName": "INSERT", "dynamodb": { "Keys": { "PK": { "S": key } } } }] });
     let changes = serde_json::from_value(changes).expect("the change stream's shape");
-    let plan = world.plan();
+    let plan = world.plan(Service::Compactor);
     world.invoke(Service::Compactor, Facts::default(), plan, |it| compactor::compact(it.ledger.clone(), changes)).await
 }
 
 /// One invocation of the keeper; whether it succeeded.
 pub(crate) async fn keep(world: &World) -> bool {
     let schedule = serde_json::from_value(json!({})).expect("the schedule's shape");
-    let plan = world.plan();
+    let plan = world.plan(Service::Keeper);
     let kept = world.invoke(Service::Keeper, Facts::default(), plan, |it| keeper::keep(it.ledger.clone(), schedule));
     kept.await.is_some_and(|outcome| outcome.is_ok())
 }

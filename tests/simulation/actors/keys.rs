@@ -27,28 +27,34 @@ struct Guest {
     dead_from: u64,
 }
 
-/// Makes a key, and revokes or replaces it.
+/// A few guests come and go, all at the same time.
 pub(crate) async fn change(world: World) {
-    let mut guest = Guest::new(&world);
-    guest.begin(&world).await;
+    let guests = (0..world.0.dice.between(1..=3)).map(|_| entertain(&world));
+    futures::future::join_all(guests).await;
+}
+
+/// A key is made, and revoked or replaced.
+async fn entertain(world: &World) {
+    let mut guest = Guest::new(world);
+    guest.begin(world).await;
     world.pause(0..=3_000).await;
-    guest.use_it(&world).await;
+    guest.use_it(world).await;
     if world.0.dice.chance(500) {
-        guest.revoke(&world).await;
-        guest.stay(&world).await;
+        guest.revoke(world).await;
+        guest.stay(world).await;
         return;
     }
-    let mut successor = Guest::new(&world);
-    successor.begin(&world).await;
+    let mut successor = Guest::new(world);
+    successor.begin(world).await;
     let grace_ms = world.0.dice.between(5_000..=90_000);
     let until = world.0.now() + grace_ms;
-    guest.change_state(&world, ApiKeyState::Grace { until: Timestamp(until) }).await;
+    guest.change_state(world, ApiKeyState::Grace { until: Timestamp(until) }).await;
     guest.works.1 = until;
     guest.dead_from = until.max(world.0.now() + KNOWN_MS);
     for pause in [0, grace_ms / 2, grace_ms / 2, KNOWN_MS] {
         world.sleep(pause).await;
-        guest.use_it(&world).await;
-        successor.use_it(&world).await;
+        guest.use_it(world).await;
+        successor.use_it(world).await;
     }
     world.0.count("a key was replaced");
 }
@@ -88,10 +94,10 @@ impl Guest {
                 async move { ledger.revoke_api_key_urgently(&id).await.map(drop) }
             })
             .await;
-            world.0.count("a key was revoked urgently");
+            world.0.count("a key was revoked at once");
         } else {
             self.change_state(world, ApiKeyState::Revoked).await;
-            world.0.count("a key was revoked");
+            world.0.count("a key was revoked in a minute");
         }
         let forgotten = world.0.now() + if urgent { URGENT_MS } else { KNOWN_MS };
         self.dead_from = self.dead_from.min(forgotten);
@@ -141,9 +147,10 @@ impl Guest {
 /// Lets processes do something until one of them says that it is done, as an operator repeats a command.
 async fn operate<W: Future<Output = Result<()>>>(world: &World, work: impl Fn(Ledger) -> W) {
     loop {
-        let plan = world.plan();
-        let outcome = world.invoke(Service::Admin, Facts::default(), plan, |it| work(it.ledger.clone())).await;
-        match outcome {
+        // Nobody begins anything in a quiet world.
+        drop(world.0.gate.read().await);
+        let plan = world.plan(Service::Admin);
+        match world.invoke(Service::Admin, Facts::default(), plan, |it| work(it.ledger.clone())).await {
             Some(Ok(())) => return,
             // It died, or does not know.
             None | Some(Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))) => {}

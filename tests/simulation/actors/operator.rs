@@ -81,24 +81,35 @@ pub(crate) async fn flood(world: World) {
 pub(crate) async fn poison(world: World) {
     world.pause(1_500..=5_000).await;
     let quiet = world.0.gate.write().await;
-    let Some(healthy) = newest_batch(&world).await else { return };
+    let Some(healthy) = damage(&world).await else { return };
+    drop(quiet);
+    world.pause(2_000..=8_000).await;
+    let quiet = world.0.gate.write().await;
+    repair(&world, healthy).await;
+    drop(quiet);
+}
+
+/// Makes the newest record batch unreadable; what it was, if there is one.
+pub(crate) async fn damage(world: &World) -> Option<Item> {
+    let healthy = newest_batch(world).await?;
     let mut damaged = healthy.clone();
     let body = healthy["body"].as_b().expect("a body").as_ref();
     let mut bytes = body.to_vec();
     // What is stored there is no body of any format.
     bytes[0] ^= 0x7f;
     damaged.insert("body".to_owned(), AttributeValue::B(Blob::new(bytes)));
-    put(&world, damaged).await;
+    put(world, damaged).await;
     world.0.set_poisoned(true);
     world.0.count("a record batch was damaged");
-    drop(quiet);
-    world.pause(2_000..=8_000).await;
-    let quiet = world.0.gate.write().await;
-    put(&world, healthy).await;
+    Some(healthy)
+}
+
+/// Puts back what it was.
+pub(crate) async fn repair(world: &World, healthy: Item) {
+    put(world, healthy).await;
     // Answers that are on their way may still tell of it.
     world.sleep(30_000).await;
     world.0.set_poisoned(false);
-    drop(quiet);
 }
 
 async fn put(world: &World, item: Item) {
@@ -109,7 +120,11 @@ async fn put(world: &World, item: Item) {
 async fn newest_batch(world: &World) -> Option<Item> {
     let items = scan(world).await;
     let text = |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    let log = |item: &Item| text(item, "PK").is_some_and(|key| key.starts_with("LOG#")) && item.contains_key("body");
+    // Not of the neighbour's.
+    let other = world.0.history().neighbour.map(|life| format!("LOG#{life}"));
+    let is_other = |key: &str| other.as_ref().is_some_and(|other| key.starts_with(other));
+    let is_log = |key: &String| key.starts_with("LOG#") && !is_other(key);
+    let log = |item: &Item| text(item, "PK").as_ref().is_some_and(is_log) && item.contains_key("body");
     // Of the life that is used.
     let accepted_at = |item: &Item| item["accepted_at"].as_n().ok().and_then(|number| number.parse::<u64>().ok());
     items.into_iter().filter(log).max_by_key(|item| (accepted_at(item), text(item, "SK")))

@@ -75,26 +75,29 @@ impl Publisher {
         Request { expected_tail: Some(tail), ..self.request(&[key], None) }
     }
 
+    /// A request of so many events that takes several slots.
+    pub(crate) fn large(&self, count: u64) -> Request {
+        let world = &self.client.world.0;
+        let mut events: Vec<Sent> = (0..count).map(|_| event(world.next_event(), &world.dice)).collect();
+        // Nothing replaces its keys, so the state shows when one of the slots is left out.
+        events.iter_mut().for_each(|event| event.key = Some(format!("key-of-{}", event.id)));
+        Request { body: body(&events, &filler(&world.dice)), events, idempotency_key: None, expected_tail: None }
+    }
+
     fn draw(&self, number: u64) -> Request {
         let world = &self.client.world;
         let dice = &world.0.dice;
         let careful = dice.chance(500);
         let expected_tail = self.tail.filter(|_| !careful && dice.chance(120));
-        let large = dice.chance(90);
-        let count = match dice.between(0..=9) {
-            _ if large => dice.between(3..=5),
-            0 => dice.between(5..=12),
-            _ => dice.between(1..=3),
+        let request = if dice.chance(90) {
+            self.large(dice.between(3..=5))
+        } else {
+            let count = if dice.chance(100) { dice.between(5..=12) } else { dice.between(1..=3) };
+            let events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
+            Request { body: body(&events, ""), events, idempotency_key: None, expected_tail: None }
         };
-        let mut events: Vec<Sent> = (0..count).map(|_| event(world.0.next_event(), dice)).collect();
-        let idempotency_key = careful.then(|| format!("{}-{number}-{}", self.number, events[0].id));
-        let mut fill = String::new();
-        if large {
-            // It takes several slots. Nothing replaces its keys, so the state shows when one of the slots is left out.
-            events.iter_mut().for_each(|event| event.key = Some(format!("key-of-{}", event.id)));
-            fill = filler(dice);
-        }
-        Request { body: body(&events, &fill), events, idempotency_key, expected_tail }
+        let idempotency_key = careful.then(|| format!("{}-{number}-{}", self.number, request.events[0].id));
+        Request { idempotency_key, expected_tail, ..request }
     }
 
     /// Sends a request until it is known what came of it, or for a while; answers the last problem's code.

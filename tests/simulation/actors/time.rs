@@ -161,6 +161,9 @@ async fn delete_expired(world: &World, per_mille: u64) {
         let delete = delete.key("SK", item["SK"].clone()).condition_expression("expires_at < :now");
         if delete.expression_attribute_values(":now", value).send().await.is_ok() {
             world.0.count("time to live deleted an item");
+            if expires(&item).is_some_and(|at| at > world.0.now() / 1_000) {
+                world.0.count("time to live deleted an item too early");
+            }
         }
         if world.0.dice.chance(200) {
             world.pause(1..=500).await;

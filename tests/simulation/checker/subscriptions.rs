@@ -13,13 +13,14 @@ use crate::history::{Outcome, Placed, Span, Unsubscribe};
 /// A generation of a subscription in a life of the stream.
 pub(super) type Generation<'a> = (Incarnation, &'a str, u64);
 
-pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
+/// How many subscriptions could be judged to the end of the log, besides the anomalies.
+pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) -> usize {
     ratchet(known, anomalies);
     seeks_end_generations(known, anomalies);
     ends_are_asked_for(known, anomalies);
     generations_are_begun(known, anomalies);
     generations_stay_ended(known, anomalies);
-    at_least_once(known, anomalies);
+    at_least_once(known, anomalies)
 }
 
 pub(super) fn generation(payload: &Payload) -> Option<Generation<'_>> {
@@ -191,7 +192,9 @@ fn is_known(known: &Known<'_>, which: Generation<'_>) -> bool {
 }
 
 /// From its beginning to the end of the log every event came to a subscription's last generation, or was told as lost.
-fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
+/// Answers of how many that can be said.
+fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) -> usize {
+    let mut judged = 0;
     let mut last = BTreeMap::<(Incarnation, &str), (u64, &Payload)>::new();
     for placed in &known.history.placed {
         let Some(payload) = placed.outcome.done() else { continue };
@@ -209,6 +212,7 @@ fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
         if reads().next_back().is_none_or(|read| generation(&read.to) != which) {
             continue;
         }
+        judged += 1;
         for (partition, log) in truth.iter().enumerate() {
             let mut covered = begin[partition];
             let mut stretches: Vec<(u64, u64)> = reads()
@@ -236,4 +240,5 @@ fn at_least_once(known: &Known<'_>, anomalies: &mut Vec<String>) {
             }
         }
     }
+    judged
 }
