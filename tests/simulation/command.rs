@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clap::{CommandFactory, Parser, Subcommand};
 use ledger::planted::{Bug, plant};
 
+use crate::planted::MARKS;
 use crate::suite::{self, Totals};
 use crate::{planted, run};
 
@@ -136,9 +137,6 @@ fn night(minutes: u64, first: Option<u64>, most: Option<u64>) -> ExitCode {
     println!("{}", totals.failures());
     ExitCode::FAILURE
 }
-
-/// The table stands between these lines of its document.
-const MARKS: [&str; 2] = ["<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"];
 
 fn plant_all(document: &std::path::Path, seeds: u64) -> ExitCode {
     let text = match std::fs::read_to_string(document) {

@@ -6,6 +6,8 @@ use ledger::planted::Bug;
 
 use crate::suite::{Totals, seeds};
 
+/// The table stands between these lines of its document.
+pub(crate) const MARKS: [&str; 2] = ["<!-- planted bugs: begin -->\n", "<!-- planted bugs: end -->"];
 /// Within so many seeds each must be caught.
 const SEEDS: u64 = 200;
 
@@ -73,6 +75,21 @@ pub(crate) fn all_are_caught() -> Result<(), String> {
         }
     }
     if missed.is_empty() { Ok(()) } else { Err(format!("not caught within {SEEDS} seeds: {}", missed.join(", "))) }
+}
+
+/// The table in the document is of the bugs that there are, and each of them was caught.
+pub(crate) fn table_is_whole() -> Result<(), String> {
+    let document = include_str!("README.md");
+    let rest = document.split_once(MARKS[0]).map(|(_, rest)| rest).unwrap_or_default();
+    let mut rows = rest.split_once(MARKS[1]).map(|(table, _)| table).unwrap_or_default().lines().skip(2);
+    for bug in Bug::ALL {
+        let row = rows.next().unwrap_or_default();
+        let is_caught = row.split(" | ").nth(2).is_some_and(|seed| seed.parse::<u64>().is_ok());
+        if !row.starts_with(&format!("| `{bug:?}` |")) || !is_caught {
+            return Err(format!("where {bug:?} should be, the table has {row:?}; `just sim-planted` writes it again"));
+        }
+    }
+    rows.next().map_or(Ok(()), |row| Err(format!("the table has a row too many: {row}")))
 }
 
 /// Runs all seeds with each bug; the table of what they came to, as Markdown.

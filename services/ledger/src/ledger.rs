@@ -220,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_full_takes_nothing_until_something_is_too_old() {
+        let cache = Cache::<usize, ()>::default();
+        let (now, epoch, most) = (Timestamp(1_000_000), cache.epoch(), Cache::<usize, ()>::ENTRIES);
+        (0..most).for_each(|key| cache.put(key, (), now, epoch));
+        assert_eq!(cache.get(&(most - 1), now), Some(()));
+        cache.put(most, (), now, epoch);
+        assert_eq!(cache.get(&most, now), None);
+        let later = now.plus(limits::CACHE_MS);
+        cache.put(most, (), later, epoch);
+        assert_eq!(cache.get(&most, later), Some(()));
+    }
+
+    #[test]
     fn what_was_read_before_a_removal_is_not_remembered_after_it() {
         let cache = Cache::<u8, u8>::default();
         let (now, epoch) = (Timestamp(1_000_000), cache.epoch());
