@@ -186,15 +186,23 @@ pub(crate) struct Described {
     pub(crate) partitions: Vec<[u64; 3]>,
 }
 
+/// What can be said of an API key, by the true time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyLife {
+    /// From when on every service takes it.
+    pub(crate) works_from: u64,
+    /// Until when every service takes it.
+    pub(crate) works_until: u64,
+    /// From when on none does.
+    pub(crate) dead_from: u64,
+}
+
 /// A request with an API key that changes, and what could be said of the key when it began.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyUse {
     pub(crate) span: Span,
     pub(crate) taken: bool,
-    /// When the key works for everybody.
-    pub(crate) works: (u64, u64),
-    /// From when on nobody takes it.
-    pub(crate) dead_from: u64,
+    pub(crate) life: KeyLife,
 }
 
 /// All of it.

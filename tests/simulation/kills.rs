@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ledger::{ApiKeyState, Ledger, Randomness, Timestamp, limits};
+use ledger::{ApiKeyState, Randomness, Timestamp, limits};
 use platform::api_key::Token;
 use serde_json::{Value, json};
 
 use crate::actors::bootstrapper::Bootstrapper;
+use crate::actors::keys::{self, Change};
 use crate::actors::operator::{self, Item, unsubscribe};
 use crate::actors::publisher::Publisher;
 use crate::actors::subscriber::{Habit, Subscriber, commit, seek, subscribe};
@@ -15,8 +16,7 @@ use crate::actors::{compactor, life, time};
 use crate::checker;
 use crate::client::{Client, Reply};
 use crate::fate::Plan;
-use crate::history::Facts;
-use crate::process::Service;
+use crate::suite::on_all_processors;
 use crate::swarm::{DAY_MS, HOUR_MS, RETENTION_HOURS, Swarm};
 use crate::world::{ENVIRONMENT, EVERYTHING, STREAM, World};
 
@@ -68,12 +68,8 @@ const MOST_CALLS: u64 = 100;
 pub(crate) fn at_each_call() -> Result<(), String> {
     let next = AtomicUsize::new(0);
     let take_turns = || std::iter::from_fn(|| HANDLERS.get(next.fetch_add(1, Ordering::SeqCst)));
-    let outcomes: Vec<Result<u64, String>> = std::thread::scope(|scope| {
-        let work = || scope.spawn(|| take_turns().map(|handler| kill_everywhere(handler)).collect::<Vec<_>>());
-        let workers: Vec<_> =
-            (0..std::thread::available_parallelism().map_or(1, usize::from)).map(|_| work()).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends well")).collect()
-    });
+    let work = || take_turns().map(|handler| kill_everywhere(handler)).collect::<Vec<_>>();
+    let outcomes = on_all_processors(work).concat();
     println!("{} kills", outcomes.iter().flatten().sum::<u64>());
     let wrong: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
@@ -276,30 +272,26 @@ async fn expire(world: &World) {
 async fn ask_for_a_key(handler: &str, world: &World, plan: Option<Plan>) -> u16 {
     let token = Token::mint(&Randomness::seeded(1), ENVIRONMENT);
     let record = token.record("guest", &EVERYTHING, Timestamp(0));
-    let make = async |ledger: &Ledger| ledger.create_api_key(&record).await;
     if handler != "make a key" && plan.is_some() {
-        make(&world.0.faultless()).await.expect("nothing fails yet");
+        world.0.faultless().create_api_key(&record).await.expect("nothing fails yet");
     }
-    let until = Timestamp(world.0.now() + limits::HOUR_MS);
-    doom(world, plan);
-    let process = world.process(Service::Admin);
-    let work = async {
-        let (ledger, id) = (&process.ledger, token.id());
-        match handler {
-            "make a key" => make(ledger).await,
-            "replace a key" => ledger.change_api_key_state(id, ApiKeyState::Grace { until }).await.map(drop),
-            "revoke a key" => ledger.change_api_key_state(id, ApiKeyState::Revoked).await.map(drop),
-            _ => ledger.revoke_api_key_urgently(id).await.map(drop),
+    let (change, used_then) = match handler {
+        "make a key" => (Change::Make(record), 200),
+        "replace a key" => {
+            let until = Timestamp(world.0.now() + limits::HOUR_MS);
+            (Change::State(ApiKeyState::Grace { until }), 200)
         }
+        "revoke a key" => (Change::State(ApiKeyState::Revoked), 401),
+        _ => (Change::RevokeAtOnce, 401),
     };
-    let outcome = process.invoke(Facts::default(), world.plan(Service::Admin), work).await;
-    process.release();
-    if plan.is_some() {
+    let asks_again = plan.is_none();
+    doom(world, plan);
+    let outcome = keys::attempt(world, token.id(), &change).await;
+    if !asks_again {
         return 0;
     }
     let used = Client::with_key(world, &token).admin("GET", "/streams", None).await;
-    let as_it_should = if handler.starts_with("revoke") { 401 } else { 200 };
-    status(outcome.is_some_and(|outcome| outcome.is_ok()) && used.status() == as_it_should)
+    status(outcome.is_some_and(|outcome| outcome.is_ok()) && used.status() == used_then)
 }
 
 async fn poll(client: &Client, subscription: &str) -> Reply {

@@ -62,30 +62,35 @@ impl Totals {
     }
 }
 
+/// Does the same on a thread for each processor; what came of each.
+pub(crate) fn on_all_processors<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..processors).map(|_| scope.spawn(&work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a thread ends well")).collect()
+    })
+}
+
 /// Runs these seeds in their order, on all processors, while `goes_on` says so; it is asked between seeds.
 pub(crate) fn seeds(which: RangeInclusive<u64>, bug: Option<Bug>, goes_on: impl Fn(&Totals) -> bool + Sync) -> Totals {
     let (next, stopped) = (AtomicU64::new(*which.start()), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
     let clock = ledger::Clock::system();
     let began = clock.now();
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                plant(bug);
-                while !stopped.load(Ordering::SeqCst) {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if !which.contains(&seed) {
-                        break;
-                    }
-                    let report = run(seed, false);
-                    let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
-                    totals.add(seed, report);
-                    totals.milliseconds = clock.now().since(began);
-                    if !goes_on(&totals) {
-                        stopped.store(true, Ordering::SeqCst);
-                    }
-                }
-            });
+    on_all_processors(|| {
+        plant(bug);
+        while !stopped.load(Ordering::SeqCst) {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if !which.contains(&seed) {
+                break;
+            }
+            let report = run(seed, false);
+            let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.add(seed, report);
+            totals.milliseconds = clock.now().since(began);
+            if !goes_on(&totals) {
+                stopped.store(true, Ordering::SeqCst);
+            }
         }
     });
     totals.into_inner().unwrap_or_else(PoisonError::into_inner)

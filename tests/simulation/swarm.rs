@@ -86,6 +86,8 @@ pub(crate) struct Swarm {
     pub(crate) early_deletion_ms: u64,
 }
 
+/// Clocks of processes differ by no more than so much from the true time.
+pub(crate) const MOST_SKEW_MS: u64 = 2_000;
 /// The shortest retention there is, so that leaps need not be long.
 pub(crate) const RETENTION_HOURS: u64 = 1;
 
@@ -139,7 +141,7 @@ impl Swarm {
             kill: often(400, 200),
             freeze: often(300, 80),
             cut_off: often(400, 150),
-            skew_ms: often(500, 2_000),
+            skew_ms: often(500, MOST_SKEW_MS),
             partitions: if stampede { 1 } else { *dice.one_of(&[1, 1, 2, 3]) },
             compaction: !dice.chance(40) || leaps.contains(&Leap::Stall),
             publishers: if stampede { 36 } else { dice.between(2..=4) },

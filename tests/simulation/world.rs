@@ -26,8 +26,8 @@ const START: Timestamp = Timestamp(1_790_000_000_000);
 /// Every action on everything.
 pub(crate) const EVERYTHING: [&str; 6] =
     ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*"];
-/// When a world heals that never does.
-const NEVER: u64 = u64::MAX;
+/// When that is which does not come in this run.
+pub(crate) const NEVER: u64 = u64::MAX;
 /// So long after healing everything works.
 pub(crate) const RECOVERY_MS: u64 = 30_000;
 /// No run needs more store calls than this: one that makes them goes in circles.

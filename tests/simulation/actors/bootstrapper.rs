@@ -137,8 +137,8 @@ impl Bootstrapper {
             self.built.clear();
         }
         self.build(&records(page));
-        self.note_duration(page);
         let consistent = page["consistent"] == true;
+        self.note_duration(consistent);
         let state = self.built.iter().filter(|(_, (.., gone))| !gone).map(|(key, (id, ..))| (key.clone(), *id));
         let read = reply.page(format!("{} {}", self.name, self.chain), Some(&self.name), from, to.clone());
         world.0.history().reads.push(Read { state: consistent.then(|| state.collect()), ..read });
@@ -151,10 +151,10 @@ impl Bootstrapper {
     }
 
     /// Tells when a snapshot was read for longer than what follows it is kept.
-    fn note_duration(&mut self, page: &serde_json::Value) {
+    fn note_duration(&mut self, consistent: bool) {
         let now = self.client.world.0.now();
         let begun = *self.snapshot_begun.get_or_insert(now);
-        if page["consistent"] == true {
+        if consistent {
             if now - begun > RETENTION_HOURS * HOUR_MS {
                 self.client.world.0.count("a bootstrap took longer than the retention");
             }

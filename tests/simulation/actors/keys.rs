@@ -1,14 +1,16 @@
 //! API keys that change while a guest uses them: one is made, and is revoked or gets a successor and a grace. The
 //! operator's calls fail as everybody's do, and are repeated until it knows that they are done.
 
+use std::sync::Arc;
+
 use ledger::{ApiKey, ApiKeyState, Error, Ledger, Result, Timestamp};
 use platform::api_key::Token;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::history::{Facts, KeyUse};
-use crate::process::Service;
-use crate::world::{ENVIRONMENT, EVERYTHING, STREAM, World};
+use crate::history::{Facts, KeyLife, KeyUse};
+use crate::process::{Process, Service};
+use crate::world::{ENVIRONMENT, EVERYTHING, NEVER, STREAM, World};
 
 /// How long services remember a key, and so what it was.
 const KNOWN_MS: u64 = 60_000;
@@ -16,15 +18,19 @@ const KNOWN_MS: u64 = 60_000;
 const ABSENT_MS: u64 = 10_000;
 /// How long after an urgent revocation a key may still work.
 const URGENT_MS: u64 = 5_000;
-/// Not in this run.
-const NEVER: u64 = u64::MAX;
+
+/// What an operator does with a key.
+pub(crate) enum Change {
+    Make(ApiKey),
+    State(ApiKeyState),
+    RevokeAtOnce,
+}
 
 /// A key with what its guest may expect of it.
 struct Guest {
     token: Token,
     client: Client,
-    works: (u64, u64),
-    dead_from: u64,
+    life: KeyLife,
 }
 
 /// A few guests come and go, all at the same time.
@@ -48,9 +54,9 @@ async fn entertain(world: &World) {
     successor.begin(world).await;
     let grace_ms = world.0.dice.between(5_000..=90_000);
     let until = world.0.now() + grace_ms;
-    guest.change_state(world, ApiKeyState::Grace { until: Timestamp(until) }).await;
-    guest.works.1 = until;
-    guest.dead_from = until.max(world.0.now() + KNOWN_MS);
+    guest.operate(world, &Change::State(ApiKeyState::Grace { until: Timestamp(until) })).await;
+    guest.life.works_until = until;
+    guest.life.dead_from = until.max(world.0.now() + KNOWN_MS);
     for pause in [0, grace_ms / 2, grace_ms / 2, KNOWN_MS] {
         world.sleep(pause).await;
         guest.use_it(world).await;
@@ -64,7 +70,7 @@ impl Guest {
     fn new(world: &World) -> Self {
         let token = Token::mint(&world.0.dice.randomness(), ENVIRONMENT);
         let client = Client::with_key(world, &token);
-        Self { token, client, works: (NEVER, NEVER), dead_from: 0 }
+        Self { token, client, life: KeyLife { works_from: NEVER, works_until: NEVER, dead_from: 0 } }
     }
 
     /// Its key is made; perhaps it was tried before.
@@ -74,43 +80,38 @@ impl Guest {
             self.use_it(world).await;
         }
         let record = self.token.record("guest", &EVERYTHING, world.0.clock.now());
-        operate(world, |ledger| {
-            let record = record.clone();
-            async move { ledger.create_api_key(&record).await }
-        })
-        .await;
-        self.works.0 = world.0.now() + if tried { ABSENT_MS } else { 0 };
-        self.dead_from = NEVER;
+        self.operate(world, &Change::Make(record)).await;
+        self.life.works_from = world.0.now() + if tried { ABSENT_MS } else { 0 };
+        self.life.dead_from = NEVER;
         self.use_it(world).await;
     }
 
     async fn revoke(&mut self, world: &World) {
-        self.works.1 = 0;
-        let urgent = world.0.dice.chance(500);
-        if urgent {
-            let id = self.token.id().to_owned();
-            operate(world, |ledger| {
-                let id = id.clone();
-                async move { ledger.revoke_api_key_urgently(&id).await.map(drop) }
-            })
-            .await;
-            world.0.count("a key was revoked at once");
+        self.life.works_until = 0;
+        let (change, told, remembered_ms) = if world.0.dice.chance(500) {
+            (Change::RevokeAtOnce, "a key was revoked at once", URGENT_MS)
         } else {
-            self.change_state(world, ApiKeyState::Revoked).await;
-            world.0.count("a key was revoked in a minute");
-        }
-        let forgotten = world.0.now() + if urgent { URGENT_MS } else { KNOWN_MS };
-        self.dead_from = self.dead_from.min(forgotten);
+            (Change::State(ApiKeyState::Revoked), "a key was revoked in a minute", KNOWN_MS)
+        };
+        self.operate(world, &change).await;
+        world.0.count(told);
+        self.life.dead_from = self.life.dead_from.min(world.0.now() + remembered_ms);
     }
 
-    async fn change_state(&self, world: &World, state: ApiKeyState) {
-        let id = self.token.id().to_owned();
-        let changed = |key: ApiKey| assert_eq!(key.state, state, "a change answers what it is now");
-        operate(world, |ledger| {
-            let id = id.clone();
-            async move { ledger.change_api_key_state(&id, state).await.map(changed) }
-        })
-        .await;
+    /// Lets processes change the key until one of them says that it is done, as an operator repeats a command.
+    async fn operate(&self, world: &World, change: &Change) {
+        loop {
+            // Nobody begins anything in a quiet world.
+            drop(world.0.gate.read().await);
+            match attempt(world, self.token.id(), change).await {
+                Some(Ok(())) => return,
+                // It died, or does not know.
+                None | Some(Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))) => {}
+                Some(Err(error)) => return world.0.anomaly(format!("17 a key could not be changed: {error}")),
+            }
+            world.0.count("a change of a key was repeated");
+            world.pause(100..=2_000).await;
+        }
     }
 
     /// Uses the key for longer than anything is remembered.
@@ -137,26 +138,29 @@ impl Guest {
         ];
         // Neither a store that does not answer nor a limit says anything of the key.
         for reply in replies.iter().filter(|reply| !matches!(reply.status(), 0 | 429 | 503)) {
-            let (works, dead_from) = (self.works, self.dead_from);
-            let used = KeyUse { span: reply.span, taken: reply.status() != 401, works, dead_from };
+            let used = KeyUse { span: reply.span, taken: reply.status() != 401, life: self.life };
             world.0.history().key_uses.push(used);
         }
     }
 }
 
-/// Lets processes do something until one of them says that it is done, as an operator repeats a command.
-async fn operate<W: Future<Output = Result<()>>>(world: &World, work: impl Fn(Ledger) -> W) {
-    loop {
-        // Nobody begins anything in a quiet world.
-        drop(world.0.gate.read().await);
-        let plan = world.plan(Service::Admin);
-        match world.invoke(Service::Admin, Facts::default(), plan, |it| work(it.ledger.clone())).await {
-            Some(Ok(())) => return,
-            // It died, or does not know.
-            None | Some(Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))) => {}
-            Some(Err(error)) => return world.0.anomaly(format!("17 a key could not be changed: {error}")),
+/// Lets a process change a key, once; nothing where it died.
+pub(crate) async fn attempt(world: &World, id: &str, change: &Change) -> Option<Result<()>> {
+    let plan = world.plan(Service::Admin);
+    let work = |it: Arc<Process>| async move { change.apply(&it.ledger, id).await };
+    world.invoke(Service::Admin, Facts::default(), plan, work).await
+}
+
+impl Change {
+    async fn apply(&self, ledger: &Ledger, id: &str) -> Result<()> {
+        match self {
+            Self::Make(record) => ledger.create_api_key(record).await,
+            Self::State(state) => {
+                let key = ledger.change_api_key_state(id, *state).await?;
+                assert_eq!(key.state, *state, "a change answers what it is now");
+                Ok(())
+            }
+            Self::RevokeAtOnce => ledger.revoke_api_key_urgently(id).await.map(drop),
         }
-        world.0.count("a change of a key was repeated");
-        world.pause(100..=2_000).await;
     }
 }

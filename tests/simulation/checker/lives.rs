@@ -5,12 +5,11 @@ use ledger::model::Incarnation;
 use ledger::model::cursor::Payload;
 
 use super::{Known, TOLERANCE_MS, latest_effect};
-use crate::history::{Create, Outcome, Placed};
+use crate::history::{Create, KeyLife, KeyUse, Outcome, Placed};
+use crate::swarm::MOST_SKEW_MS;
 
 /// Services know a stream for so long.
 const CACHE_MS: u64 = 30_000;
-/// Clocks of processes differ by up to so much from the true time.
-const SKEW_MS: u64 = 2_000;
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     one_winner(known, anomalies);
@@ -22,13 +21,13 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
 
 /// A key works from when it is made until it is replaced or revoked, and then nowhere any more.
 fn keys_have_ends(known: &Known<'_>, anomalies: &mut Vec<String>) {
-    for key in &known.history.key_uses {
-        let (from, until) = key.works;
-        if key.taken && key.span.begun > key.dead_from.saturating_add(SKEW_MS) {
-            anomalies.push(format!("17 a key was taken at {} that was dead from {}", key.span.begun, key.dead_from));
+    for KeyUse { span, taken, life } in &known.history.key_uses {
+        let (begun, KeyLife { works_from, works_until, dead_from }) = (span.begun, *life);
+        if *taken && begun > dead_from.saturating_add(MOST_SKEW_MS) {
+            anomalies.push(format!("17 a key was taken at {begun} that was dead from {dead_from}"));
         }
-        if !key.taken && key.span.begun > from && key.span.ended.saturating_add(SKEW_MS) < until {
-            anomalies.push(format!("17 a key was refused at {} that worked from {from}", key.span.begun));
+        if !taken && begun > works_from && span.ended.saturating_add(MOST_SKEW_MS) < works_until {
+            anomalies.push(format!("17 a key was refused at {begun} that worked from {works_from}"));
         }
     }
 }
@@ -99,7 +98,7 @@ fn nothing_crosses(known: &Known<'_>, anomalies: &mut Vec<String>) {
             if !written.contains(life) && !written.contains(&Incarnation([0; 16])) {
                 anomalies.push(format!("17 event {} was not published into {life}", seen.id));
             }
-            let ended = known.attempts.get(&seen.id).into_iter().flatten().map(|one| one.span.ended).max();
+            let ended = known.attempts(seen.id).iter().map(|one| one.span.ended).max();
             if let (Some(began), Some(ended)) = (began, ended)
                 && ended + TOLERANCE_MS < began
             {

@@ -45,7 +45,7 @@ fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
                 anomalies.push(format!("1 {place:?} of {life} holds {seen:?}"));
             }
             for one in seen {
-                let sent = known.attempts.get(&one.id).and_then(|attempts| attempts.first());
+                let sent = known.attempts(one.id).first();
                 let sent = sent.and_then(|publish| publish.events.iter().find(|event| event.id == one.id));
                 if sent.is_none_or(|sent| sent.key != one.key || sent.tombstone != one.tombstone) {
                     anomalies.push(format!("1 nobody published {one:?}"));
@@ -100,7 +100,7 @@ fn nothing_acknowledged_is_lost(known: &Known<'_>, anomalies: &mut Vec<String>) 
 fn nothing_refused_appears(known: &Known<'_>, anomalies: &mut Vec<String>) {
     for (life, places) in &known.places {
         for seen in places.values().flatten() {
-            let attempts = known.attempts.get(&seen.id).into_iter().flatten();
+            let attempts = known.attempts(seen.id).iter();
             let mut outcomes = attempts.map(|publish| &publish.outcome).peekable();
             let tried = outcomes.peek().is_some();
             if tried && outcomes.all(|outcome| matches!(outcome, Outcome::Nothing(_))) {
@@ -184,7 +184,7 @@ fn order(known: &Known<'_>, partition: usize, log: &BTreeMap<u64, Seen>, anomali
             anomalies.push(format!("15 event {} of partition {partition} is older than the one before it", seen.id));
         }
         accepted_at = seen.published_at;
-        let attempts: &[&Publish] = known.attempts.get(&seen.id).map_or(&[], Vec::as_slice);
+        let attempts = known.attempts(seen.id);
         let acknowledged = attempts.iter().filter(|one| one.outcome.done().is_some()).map(|one| one.span.ended).min();
         if acknowledged.is_some_and(|ended| ended < latest_begin) && !known.may_lie_twice(seen.id) {
             anomalies.push(format!("6 event {} of partition {partition} lies behind a later one", seen.id));
@@ -210,15 +210,14 @@ fn keys_stay(life: Incarnation, partitions: &[BTreeMap<u64, Seen>], anomalies: &
 
 /// A tail that stood where it was expected while the request ran refuses nothing.
 fn conditions_are_no_pretext(known: &Known<'_>, log: &BTreeMap<u64, Seen>, anomalies: &mut Vec<String>) {
-    let attempts = |seen: &Seen| known.attempts.get(&seen.id).map_or(&[][..], Vec::as_slice);
     for publish in &known.history.publishes {
         let Some(expected) = publish.expected_tail.filter(|tail| *tail > 0) else { continue };
         if publish.outcome != Outcome::Nothing("tail_mismatch".to_owned()) {
             continue;
         }
-        let last = log.get(&(expected - 1)).map(attempts).unwrap_or_default();
+        let last = log.get(&(expected - 1)).map_or(&[][..], |seen| known.attempts(seen.id));
         let was_there = last.iter().any(|one| one.outcome.done().is_some() && one.span.ended <= publish.span.begun);
-        let mut after = log.range(expected..).flat_map(|(_, seen)| attempts(seen));
+        let mut after = log.range(expected..).flat_map(|(_, seen)| known.attempts(seen.id));
         if was_there && !after.any(|one| one.span.begun <= publish.span.ended) {
             anomalies
                 .push(format!("11 a publish on the condition of tail {expected} was refused, and that was the tail"));

@@ -67,9 +67,14 @@ impl<'a> Known<'a> {
         Self { history, attempts, places }
     }
 
+    /// Every attempt to publish an event.
+    fn attempts(&self, id: u64) -> &[&'a Publish] {
+        self.attempts.get(&id).map_or(&[], Vec::as_slice)
+    }
+
     /// The lives that the attempts to publish an event wrote into, or tried to.
     fn lives_written(&self, id: u64) -> BTreeSet<Incarnation> {
-        let attempts = self.attempts.get(&id).into_iter().flatten();
+        let attempts = self.attempts(id).iter();
         attempts.flat_map(|publish| publish.facts.get().logs_written).collect()
     }
 
@@ -82,7 +87,7 @@ impl<'a> Known<'a> {
     /// In how many places of a life an event may lie: one for each Idempotency-Key that it was tried under, and any number
     /// when it was tried again so late that its key was forgotten.
     fn most_places(&self, id: u64) -> usize {
-        let attempts = || self.attempts.get(&id).into_iter().flatten();
+        let attempts = || self.attempts(id).iter();
         let first = attempts().map(|one| one.span.begun).min().unwrap_or_default();
         if attempts().any(|one| one.span.ended > first + REMEMBERED_MS) {
             return usize::MAX;

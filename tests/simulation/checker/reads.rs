@@ -136,7 +136,7 @@ fn start_point(
 /// Whether a record was surely there before a span. One that came later may carry an earlier time, by another clock; and
 /// an event whose receipt has expired may be acknowledged again, as another record.
 fn was_there(known: &Known<'_>, life: Incarnation, span: Span, record: &Seen) -> bool {
-    let attempts = known.attempts.get(&record.id).into_iter().flatten();
+    let attempts = known.attempts(record.id).iter();
     let mut attempts = attempts.filter(|one| known.life_of(one) == Some(life) && one.span.ended < span.begun);
     attempts
         .any(|one| one.outcome.done().is_some_and(|(places, _)| places.contains(&(record.partition, record.offset))))
@@ -145,7 +145,7 @@ fn was_there(known: &Known<'_>, life: Incarnation, span: Span, record: &Seen) ->
 /// Whether an offset was the tail at some moment of a span.
 fn is_the_tail(known: &Known<'_>, life: Incarnation, span: Span, log: &BTreeMap<u64, Seen>, offset: u64) -> bool {
     log.iter().all(|(place, record)| {
-        let attempts = known.attempts.get(&record.id).into_iter().flatten();
+        let attempts = known.attempts(record.id).iter();
         let mut attempts = attempts.filter(|one| known.life_of(one) == Some(life)).peekable();
         if attempts.peek().is_none() {
             return true;
