@@ -132,10 +132,7 @@ impl Fate for ProcessFate {
         if self.is_to_freeze() {
             world.count("a process was frozen");
         }
-        let mut course = draw(&world, call);
-        if let Some(decision) = planned {
-            course.decision = decision;
-        }
+        let course = draw(&world, call, planned);
         let is_of_a_log = call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
         if matches!(course.decision, Decision::After(_)) && is_write(call) && is_of_a_log {
             self.running().facts.change(|touched| touched.lost_a_reply = true);
@@ -154,10 +151,11 @@ impl Fate for ProcessFate {
     }
 }
 
-/// Draws what befalls a call.
-fn draw(world: &Inner, call: &CallInfo) -> Course {
+/// Draws what befalls a call, whose outcome may be decided already.
+fn draw(world: &Inner, call: &CallInfo, planned: Option<Decision>) -> Course {
     let dice = &world.dice;
-    let mut course = Course { reaches_ms: dice.between(1..=8), returns_ms: dice.between(1..=8), ..Course::default() };
+    let (reaches_ms, returns_ms) = (dice.between(1..=8), dice.between(1..=8));
+    let mut course = Course { reaches_ms, returns_ms, decision: planned.unwrap_or_default(), ..Course::default() };
     if !is_write(call) && !call.consistent_read {
         course.staleness_ms = dice.between(0..=2_000);
         if course.staleness_ms > 0 {
@@ -168,7 +166,7 @@ fn draw(world: &Inner, call: &CallInfo) -> Course {
         return course;
     }
     if world.swarm.compactor_off && is_write(call) && is_of_state(call) {
-        course.decision = Decision::Before(Failure::Throttled);
+        course.decision = planned.unwrap_or(Decision::Before(Failure::Throttled));
         return course;
     }
     let faults = &world.swarm.calls;
@@ -227,15 +225,16 @@ fn draw_for_write(
         course.unseen_items = dice.bits();
         course.returns_ms = dice.between(20..=600);
     }
-    if fired("conflict", faults.conflict) {
+    let is_open = course.decision == Decision::Proceed;
+    if is_open && fired("conflict", faults.conflict) {
         course.decision = Decision::Before(Failure::TransactionConflict);
         // About some of its items, or about all.
         course.blamed_items = if dice.chance(500) { dice.bits() } else { 0 };
-    } else if call.transaction_items > 0 && fired("in progress", faults.in_progress) {
+    } else if is_open && call.transaction_items > 0 && fired("in progress", faults.in_progress) {
         course.decision = Decision::Before(Failure::TransactionInProgress);
-    } else if fired("error after", faults.error_after) {
+    } else if is_open && fired("error after", faults.error_after) {
         course.decision = Decision::After(Failure::ServerError);
-    } else if fired("lost reply", faults.lost_reply) {
+    } else if is_open && fired("lost reply", faults.lost_reply) {
         course.decision = Decision::After(Failure::Timeout);
     } else if fired("zombie", faults.zombie) {
         // A state is kept from going back by what it remembers of deleted keys; what tries that must come after them.

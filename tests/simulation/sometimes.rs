@@ -13,7 +13,7 @@ const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
 const AFTER: [&str; 5] = ["conflict", "error after", "lost reply", "zombie", "cut off"];
 
 /// Everything else.
-const HAPPENED: [&str; 57] = [
+const HAPPENED: [&str; 58] = [
     "fault in progress on TransactWriteItems",
     "a subscription was moved to an old cursor",
     "a request when everything had to work",
@@ -32,6 +32,7 @@ const HAPPENED: [&str; 57] = [
     "a life was known to its end",
     "a sweep while everybody was busy",
     "a subscription was deleted",
+    "two cursors were committed at the same time",
     "a change of a key was repeated",
     "a key was replaced",
     "a key was revoked at once",

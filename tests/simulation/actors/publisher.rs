@@ -88,7 +88,7 @@ impl Publisher {
         let world = &self.client.world;
         let dice = &world.0.dice;
         let careful = dice.chance(500);
-        let expected_tail = self.tail.filter(|_| !careful && dice.chance(120));
+        let expected_tail = self.tail.filter(|_| !careful && dice.chance(300));
         let request = if dice.chance(90) {
             self.large(dice.between(3..=5))
         } else {

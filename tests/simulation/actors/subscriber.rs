@@ -1,5 +1,5 @@
-//! Subscribers: they poll, and commit always, sometimes, or cursors that are long passed. Several may share a
-//! subscription. One that restarts forgets its cursor and goes on from what was committed.
+//! Subscribers: they poll, and commit always, now and then two pages at the same time, or sometimes, or cursors that are long
+//! passed. Several may share a subscription. One that restarts forgets its cursor and goes on from what was committed.
 
 use ledger::model::cursor::Payload;
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ pub(crate) struct Subscriber {
     habit: Habit,
     cursor: Option<String>,
     passed: Vec<String>,
+    /// The cursor of a page that is still at work, to be committed at the same time as the next.
+    held: Option<String>,
     chain: u64,
 }
 
@@ -38,6 +40,7 @@ impl Subscriber {
             habit,
             cursor: None,
             passed: Vec::new(),
+            held: None,
             chain: 0,
         }
     }
@@ -112,6 +115,10 @@ impl Subscriber {
         let stopping = world.0.is_stopping();
         let commits = match self.habit {
             _ if stopping => Some(cursor),
+            Habit::Always if self.held.is_none() && dice.chance(250) => {
+                self.held = Some(cursor);
+                None
+            }
             Habit::Always => Some(cursor),
             Habit::Sometimes => dice.chance(350).then_some(cursor),
             Habit::OldCursors => dice.chance(700).then(|| dice.one_of(&self.passed).clone()),
@@ -126,13 +133,24 @@ impl Subscriber {
         page["caught_up"] == true && committed
     }
 
+    /// Commits a cursor, and at the same time the one that was held back.
     async fn commit(&mut self, cursor: String) -> bool {
-        let Some(opened) = self.client.open(&cursor.as_str().into()).await else { return false };
-        let (reply, _) = commit(&self.client, &self.subscription, &cursor.into(), opened).await;
+        let held = self.held.take();
+        if held.is_some() {
+            self.client.world.0.count("two cursors were committed at the same time");
+        }
+        let (reply, _) = tokio::join!(self.commit_one(Some(cursor)), self.commit_one(held));
+        let Some(reply) = reply else { return false };
         if matches!(reply.code(), "generation_mismatch" | "stream_recreated") {
             self.restart();
         }
         reply.is_ok()
+    }
+
+    async fn commit_one(&self, cursor: Option<String>) -> Option<Reply> {
+        let cursor = Value::from(cursor?);
+        let opened = self.client.open(&cursor).await?;
+        Some(commit(&self.client, &self.subscription, &cursor, opened).await.0)
     }
 
     /// After a 410: from the earliest cursor, if it is one of this subscription.
