@@ -23,7 +23,7 @@ use tracing::Instrument;
 use crate::access::Standings;
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
-use crate::telemetry::{self, Begun, InvocationSpan, Outcome, Route, Telemetry};
+use crate::telemetry::{self, Begun, InvocationId, InvocationSpan, Outcome, Route, Telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,7 +44,8 @@ pub(crate) async fn pass(
     let route = Route::new(request.method(), request.extensions().get().map(MatchedPath::as_str));
 
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
-    let traced = InvocationSpan::of_request(Traced::read(request.headers()).0, &route);
+    let invocation = request.extensions_mut().remove::<InvocationId>();
+    let traced = InvocationSpan::of_request(Traced::read(request.headers()).0, &route, invocation.as_ref());
     let trace_id = traced.trace_id();
     let (mut request, read) = watch_body(request);
     let standings = Standings::default();

@@ -18,6 +18,7 @@ use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use ledger::{Clock, Ledger, Timestamp};
+use opentelemetry::KeyValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -28,7 +29,7 @@ use crate::deadline::KilledAt;
 use crate::edge::Refused;
 use crate::endpoint::{Routes, Settings};
 use crate::problem::{Code, Problem};
-use crate::telemetry::{self, EmfRecorder, Format, Telemetry, Traces};
+use crate::telemetry::{self, EmfRecorder, Format, InvocationId, Telemetry, Traces};
 
 /// Why a Lambda stopped.
 pub type Error = lambda_runtime::Error;
@@ -132,7 +133,8 @@ fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> 
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let ledger = config.ledger().await;
         let traces = config.traces.as_ref().and_then(|endpoint| {
-            let started = Traces::start(service, &config.environment, endpoint);
+            let function = function(lambda_runtime::Config::from_env());
+            let started = Traces::start(service, &config.environment, endpoint, function);
             // A service without traces is worth more than none.
             started.inspect_err(|error| tracing::error!(%error, "there are no traces")).ok()
         });
@@ -140,11 +142,24 @@ fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> 
     })
 }
 
+/// What OpenTelemetry's conventions tell of a function.
+fn function(function: lambda_runtime::Config) -> [KeyValue; 6] {
+    [
+        KeyValue::new("cloud.provider", "aws"),
+        KeyValue::new("cloud.platform", "aws_lambda"),
+        KeyValue::new("faas.name", function.function_name),
+        KeyValue::new("faas.version", function.version),
+        KeyValue::new("faas.instance", function.log_stream),
+        // Lambda counts it in MB, the conventions in bytes.
+        KeyValue::new("faas.max_memory", i64::from(function.memory) * 1_048_576),
+    ]
+}
+
 /// Answers one event of API Gateway with a router.
 pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpRequest>) -> impl Serialize + use<> {
     let LambdaEvent { mut payload, context } = event;
     let address = payload.request_context.http.source_ip.as_ref().and_then(|text| text.parse::<IpAddr>().ok());
-    let killed_at = killed_at(&context);
+    let (killed_at, invocation) = (killed_at(&context), InvocationId(context.request_id.clone()));
     let (body, target) = (check_body(&payload), uri(&payload));
     if body.is_err() {
         payload.body = None;
@@ -160,7 +175,8 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
     payload.headers.remove(header::CONTENT_LENGTH);
 
     let service = tower::service_fn(move |request: lambda_http::Request| {
-        let (router, target, refused) = (router.clone(), target.clone(), refused.clone());
+        let (router, target, refused, invocation) =
+            (router.clone(), target.clone(), refused.clone(), invocation.clone());
         async move {
             let (mut head, body) = request.into_parts();
             if let Ok(uri) = target {
@@ -175,6 +191,7 @@ pub async fn answer(router: axum::Router, event: LambdaEvent<ApiGatewayV2httpReq
             if let Some(killed_at) = killed_at {
                 head.extensions.insert(killed_at);
             }
+            head.extensions.insert(invocation);
             router.oneshot(Request::from_parts(head, Body::new(body))).await
         }
     });
@@ -301,7 +318,7 @@ mod tests {
         // Connections are made and never served.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (traces, provider) = Traces::open("test", "test", &endpoint).unwrap();
+        let (traces, provider) = Traces::open("test", "test", &endpoint, []).unwrap();
         let clock = Clock::simulated(Timestamp(1_800_000_000_000));
         let mut delays = Vec::new();
         for _ in 0..3 {

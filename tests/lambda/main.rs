@@ -5,6 +5,7 @@
 //! runtime does around a handler is not run here.
 
 mod deadline;
+mod traces;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Context, LambdaEvent};

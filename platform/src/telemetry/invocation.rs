@@ -23,7 +23,7 @@ use super::catalogue as c;
 use super::emf::{self, EmfRecorder};
 use super::logs::is_sampled;
 use super::panics::count_panic;
-use super::traces::InvocationSpan;
+use super::traces::{InvocationId, InvocationSpan};
 
 /// Where the lines of a process go, and what they have in common.
 #[derive(Clone, Debug)]
@@ -134,7 +134,9 @@ impl Telemetry {
                 let ended = AssertUnwindSafe(work).catch_unwind().await;
                 ended.unwrap_or_else(|payload| Err(ledger::Error::Internal(count_panic(&*payload).into())))
             };
-            let traced = InvocationSpan::of_event(operation);
+            let is_lambda = matches!(self.0.sink, Sink::Documents { .. });
+            let invocation = is_lambda.then(|| InvocationId(request_id.to_owned()));
+            let traced = InvocationSpan::of_event(operation, invocation.as_ref());
             let span = tracing::info_span!(
                 "event",
                 service = self.service(),
@@ -150,8 +152,7 @@ impl Telemetry {
 
     fn tell(&self, told: Told<'_>, mut properties: Map<String, Value>) {
         let service = SharedString::from(Arc::clone(&self.0.service));
-        let cold = !self.0.has_run.swap(true, Ordering::Relaxed);
-        if cold {
+        if told.cold {
             counter!(c::COLD_STARTS.name, "service" => service.clone()).increment(1);
             if let Some(ms) = self.0.starting.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 histogram!(c::INIT_MS.name, "service" => service.clone()).record(ms as f64);
@@ -161,7 +162,7 @@ impl Telemetry {
         match &self.0.sink {
             Sink::Log => told.log(&properties),
             Sink::Documents { namespace, recorder, writer } => {
-                told.describe(&mut properties, cold);
+                told.describe(&mut properties);
                 let common = [("service", &*self.0.service), ("operation", told.operation)];
                 let (samples, mut lines) = (recorder.drain(), Vec::new());
                 for document in emf::documents(namespace, told.at, &common, properties, &samples) {
@@ -221,7 +222,8 @@ impl Untold<'_> {
         }
         let noted = properties.remove("operation");
         let operation = noted.as_ref().and_then(Value::as_str).unwrap_or(begun.operation);
-        begun.span.describe(operation, &properties);
+        let cold = !self.teller.0.has_run.swap(true, Ordering::Relaxed);
+        begun.span.describe(operation, &properties, cold);
         if let Some(outcome) = outcome {
             begun.span.end(begun.route.is_some(), outcome);
         }
@@ -229,7 +231,8 @@ impl Untold<'_> {
         let (at, duration_ms) = (self.at, self.clock.now().since(self.at));
         let body_ms = properties.get("body_ms").and_then(Value::as_u64).unwrap_or_default();
         let status = outcome.map_or(CLIENT_LEFT, |outcome| outcome.status);
-        self.teller.tell(Told { operation, at, duration_ms, body_ms, status, route: begun.route, usage }, properties);
+        let route = begun.route;
+        self.teller.tell(Told { operation, cold, at, duration_ms, body_ms, status, route, usage }, properties);
     }
 }
 
@@ -262,6 +265,8 @@ impl Route {
 
 struct Told<'a> {
     operation: &'a str,
+    /// Whether nothing ran in the process before.
+    cold: bool,
     at: Timestamp,
     duration_ms: u64,
     /// Of that the client needed so much to send its body.
@@ -339,12 +344,12 @@ impl Told<'_> {
     }
 
     /// Adds to the line what every line tells.
-    fn describe(&self, line: &mut Map<String, Value>, cold: bool) {
+    fn describe(&self, line: &mut Map<String, Value>) {
         let usage = &self.usage;
         line.insert("status".to_owned(), Value::from(self.status));
         line.insert("duration_ms".to_owned(), Value::from(self.duration_ms));
         line.insert("version".to_owned(), Value::from(env!("CARGO_PKG_VERSION")));
-        if cold {
+        if self.cold {
             line.insert("cold_start".to_owned(), Value::from(true));
         }
         if usage.waited_ms > 0 {

@@ -16,5 +16,5 @@ pub(crate) use logs::is_sampled;
 pub use logs::{Format, SAMPLED_IN, start, subscriber};
 pub(crate) use panics::{count_panic, log_panics};
 pub use prometheus::{Prometheus, name as prometheus_name};
-pub(crate) use traces::InvocationSpan;
 pub use traces::Traces;
+pub(crate) use traces::{InvocationId, InvocationSpan};

@@ -3,7 +3,7 @@
 //! An invocation continues the trace of its caller, or begins one. What the ledger does for it hangs below; producers of what
 //! it read are linked. Finished spans are collected here and exported when somebody says [`Traces::flush`]: the SDK's
 //! own batches are sent by a thread of its own, which stands still with a frozen Lambda and deadlocks on a runtime of one
-//! thread. Names follow OpenTelemetry's conventions for HTTP and messaging.
+//! thread. Names follow OpenTelemetry's conventions for HTTP, messaging and functions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,20 +63,31 @@ struct Trouble {
 
 impl Traces {
     /// Traces everything that this process does from now on, for a collector of OTLP at this URL, `/v1/traces` left out.
-    /// Which traces are recorded, and what else is told of the process, is up to the variables that OpenTelemetry's SDK
-    /// knows: `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`. Nothing is tried again: the
-    /// exporter's own attempts sleep on the thread of the runtime.
+    /// `place` says what the process runs in, in the words of the conventions. Which traces are recorded, and what else
+    /// is told of the process, is up to the variables that OpenTelemetry's SDK knows: `OTEL_TRACES_SAMPLER`,
+    /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`. Nothing is tried again: the exporter's own attempts
+    /// sleep on the thread of the runtime.
     ///
     /// # Errors
     /// When the endpoint is no URL of HTTP, or certificates are needed and none are found.
-    pub fn start(service: &str, environment: &str, endpoint: &str) -> Result<Self, Cause> {
-        let (traces, provider) = Self::open(service, environment, endpoint)?;
+    pub fn start(
+        service: &str,
+        environment: &str,
+        endpoint: &str,
+        place: impl IntoIterator<Item = KeyValue>,
+    ) -> Result<Self, Cause> {
+        let (traces, provider) = Self::open(service, environment, endpoint, place)?;
         global::set_tracer_provider(provider);
         Ok(traces)
     }
 
     /// The same for spans of one provider.
-    pub(crate) fn open(service: &str, environment: &str, endpoint: &str) -> Result<(Self, SdkTracerProvider), Cause> {
+    pub(crate) fn open(
+        service: &str,
+        environment: &str,
+        endpoint: &str,
+        place: impl IntoIterator<Item = KeyValue>,
+    ) -> Result<(Self, SdkTracerProvider), Cause> {
         let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
         let patience = Duration::from_millis(EXPORT_MS);
         let builder = if is_encrypted(endpoint)? {
@@ -88,11 +99,14 @@ impl Traces {
         let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let builder = builder.with_endpoint(endpoint).with_timeout(patience);
         let mut exporter = builder.with_retry_policy(RetryPolicy::disabled()).build()?;
-        let resource = Resource::builder().with_service_name(format!("eventledger-{service}")).with_attributes([
-            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("deployment.environment.name", environment.to_owned()),
-        ]);
-        let resource = resource.build();
+        let resource = Resource::builder()
+            .with_service_name(format!("eventledger-{service}"))
+            .with_attributes([
+                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+                KeyValue::new("deployment.environment.name", environment.to_owned()),
+            ])
+            .with_attributes(place)
+            .build();
         exporter.set_resource(&resource);
         let finished = Finished::default();
         let provider =
@@ -219,34 +233,49 @@ impl SpanProcessor for Finished {
 pub(crate) struct InvocationSpan {
     context: Context,
     parent: Option<TraceParent>,
+    in_lambda: bool,
 }
 
+/// The id of a Lambda's invocation, which its request carries in its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct InvocationId(pub(crate) String);
+
 impl InvocationSpan {
-    /// Of a request, as part of its caller's trace if there is one.
-    pub(crate) fn of_request(parent: Option<TraceParent>, route: &Route) -> Self {
+    /// Of a request, as part of its caller's trace if there is one; in a Lambda of this invocation.
+    pub(crate) fn of_request(parent: Option<TraceParent>, route: &Route, invocation: Option<&InvocationId>) -> Self {
         let name = match (route.method, &route.template) {
             (OTHER_METHOD, _) => "HTTP".to_owned(),
             (method, Some(template)) => format!("{method} {template}"),
             (method, None) => method.to_owned(),
         };
-        let mut attributes = vec![KeyValue::new("http.request.method", route.method)];
+        // API Gateway takes nothing but HTTPS, and the local server nothing but HTTP.
+        let scheme = if invocation.is_some() { "https" } else { "http" };
+        let mut attributes =
+            vec![KeyValue::new("http.request.method", route.method), KeyValue::new("url.scheme", scheme)];
         attributes.extend(route.template.clone().map(|template| KeyValue::new("http.route", template)));
-        Self::begin(SpanKind::Server, parent, name, attributes)
+        Self::begin(SpanKind::Server, parent, name, attributes, invocation)
     }
 
-    /// Of an event. A trace of its own: many may have caused it.
-    pub(crate) fn of_event(operation: &str) -> Self {
-        Self::begin(SpanKind::Consumer, None, operation.to_owned(), Vec::new())
+    /// Of an event, in a Lambda of this invocation. A trace of its own: many may have caused it.
+    pub(crate) fn of_event(operation: &str, invocation: Option<&InvocationId>) -> Self {
+        Self::begin(SpanKind::Consumer, None, operation.to_owned(), Vec::new(), invocation)
     }
 
-    fn begin(kind: SpanKind, parent: Option<TraceParent>, name: String, attributes: Vec<KeyValue>) -> Self {
+    fn begin(
+        kind: SpanKind,
+        parent: Option<TraceParent>,
+        name: String,
+        mut attributes: Vec<KeyValue>,
+        invocation: Option<&InvocationId>,
+    ) -> Self {
+        attributes.extend(invocation.map(|InvocationId(id)| KeyValue::new("faas.invocation_id", id.clone())));
         let tracer = global::tracer("platform");
         let caller = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.into()));
         let span = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
         let span = span.start_with_context(&tracer, &caller);
         // Without a provider a span stands for its parent; then nothing below it is recorded.
         let context = if span.is_recording() { Context::new().with_span(span) } else { Context::new() };
-        Self { context, parent }
+        Self { context, parent, in_lambda: invocation.is_some() }
     }
 
     /// What the work of the invocation has to run in.
@@ -261,13 +290,17 @@ impl InvocationSpan {
         own.or_else(|| self.parent.map(|parent| format!("{:032x}", parent.trace_id())))
     }
 
-    /// Tells what is known of the invocation.
-    pub(crate) fn describe(&self, operation: &str, properties: &Map<String, Value>) {
+    /// Tells what is known of the invocation, and whether it is the first of its process.
+    pub(crate) fn describe(&self, operation: &str, properties: &Map<String, Value>, cold: bool) {
         let span = self.context.span();
         if !span.is_recording() {
             return;
         }
         span.set_attribute(KeyValue::new("eventledger.operation", operation.to_owned()));
+        if self.in_lambda {
+            span.set_attribute(KeyValue::new("faas.trigger", trigger(operation)));
+            span.set_attribute(KeyValue::new("faas.coldstart", cold));
+        }
         if let Some(kind) = messaging_kind(operation) {
             span.set_attributes([
                 KeyValue::new("messaging.system", "eventledger"),
@@ -305,6 +338,15 @@ impl Drop for InvocationSpan {
             span.set_status(Status::error(""));
             span.end();
         }
+    }
+}
+
+/// What makes a Lambda do this, in the words of the conventions.
+fn trigger(operation: &str) -> &'static str {
+    match operation {
+        "compact_partitions" => "datasource",
+        "sweep" | "sample" => "timer",
+        _ => "http",
     }
 }
 
@@ -351,7 +393,7 @@ mod tests {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = axum::Router::new().route("/v1/traces", post(take));
         let collector = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let (traces, provider) = Traces::open("test", "test", &endpoint).unwrap();
+        let (traces, provider) = Traces::open("test", "test", &endpoint, []).unwrap();
         let clock = Clock::manual(Timestamp(1_800_000_000_000));
         let flush = async || {
             provider.tracer("test").start("work").end();

@@ -118,7 +118,7 @@ impl Running {
 
 /// The process has one place where its traces go.
 fn start_traces(endpoint: String) -> Result<Traces, StartError> {
-    Traces::start("local", app::ENVIRONMENT, &endpoint).map_err(|cause| StartError::Traces { endpoint, cause })
+    Traces::start("local", app::ENVIRONMENT, &endpoint, []).map_err(|cause| StartError::Traces { endpoint, cause })
 }
 
 async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), StartError> {

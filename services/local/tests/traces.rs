@@ -59,7 +59,7 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
     let publish = async |parent: String| {
         assert_eq!(client.post_traced("/streams/orders/events", &event, &parent).await.unwrap().0, 201);
     };
-    publish(format!("00-{TRACE}-{PRODUCER}-01")).await;
+    collector.while_traced("order", TRACE, PRODUCER, publish(format!("00-{TRACE}-{PRODUCER}-01"))).await;
     // Its client does not record this one, so neither does the server; and this one is of nobody's trace.
     publish(format!("00-{}-{PRODUCER}-00", "a".repeat(32))).await;
     publish("01-not-of-any-trace".to_owned()).await;
@@ -108,7 +108,9 @@ async fn a_request_is_followed_from_its_client_to_the_store_and_to_whoever_reads
         assert!(!told.contains(secret), "a span tells {secret}");
     }
     let compaction = compactions.iter().find(|span| !span.links.is_empty()).unwrap();
-    println!("{}", waterfall(&[first.clone(), (*compaction).clone(), poll.clone()], &spans));
+    let client = named(&spans, "order")[0];
+    assert_eq!(below(&spans, client), [first]);
+    println!("{}", waterfall(&[client.clone(), (*compaction).clone(), poll.clone()], &spans));
 }
 
 #[tokio::test]
