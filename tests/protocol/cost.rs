@@ -178,6 +178,30 @@ async fn an_idempotent_publish_costs_a_transaction() {
     let (_, write) = units(&world.engine.take_calls());
     // DynamoDB bills each item of a transaction twice: the record batch and the receipt.
     assert_eq!(write, 4.0);
+    // Whoever asks again looks at the receipt and the head, whatever came after it.
+    for number in 0..50 {
+        publish(&world.ledger, &stream, "a", &number.to_string()).await.expect("a place");
+    }
+    world.engine.record();
+    assert!(world.ledger.publish(once(&stream, vec![event("a", "1")], 1)).await.expect("a place").replayed);
+    let calls = world.engine.take_calls();
+    assert_eq!((calls.len(), units(&calls)), (2, (2.0, 0.0)), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_begins_costs_one_write_unit() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    let name = subscription("builder");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let first = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
+    world.engine.record();
+    world.ledger.poll(&stream, &name, None, page()).await.expect("another bootstrap");
+    assert_eq!(units(&world.engine.take_calls()).1, 1.0);
+    world.ledger.poll(&stream, &name, Some(first.cursor), page()).await.expect("the first goes on");
+    assert_eq!(units(&world.engine.take_calls()).1, 0.0);
 }
 
 #[tokio::test]

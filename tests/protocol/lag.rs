@@ -221,7 +221,7 @@ async fn a_torn_look_calls_nobody_lost() {
     let stream = world.stream(1, 24).await;
     let name = subscription("reader");
     world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
-    world.engine.set_fate(Torn);
+    world.engine.set_fate(Torn(1));
     let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
     let looking = async {
         world.clock.sleep(100).await;

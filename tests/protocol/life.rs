@@ -1,7 +1,8 @@
 //! Streams over a long time: readers whose places expire, bootstraps after that, and lives that end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::model::cursor::Cursor;
 use ledger::model::{KeyHash, StreamName, SubscriptionName};
 use ledger::{Clock, Error, PageRequest, ReadFrom, StartFrom};
@@ -47,6 +48,59 @@ async fn a_bootstrap_after_an_expiry_replaces_what_was_committed_before() {
     let rest = poll(None, 10).await.expect("a page");
     built.extend(keys(&rest));
     assert_eq!(built.len(), 6, "all cold ones and the hot one: {built:?}");
+    assert!(rest.consistent && rest.caught_up);
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_late_ends_no_bootstrap_that_began_since() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("builder");
+    for key in ["a", "b", "c", "d"] {
+        publish(&world.ledger, &stream, key, "1").await.expect("a place");
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let poll = async |cursor, limit| {
+        let request = PageRequest { limit, wait_ms: 0 };
+        world.ledger.poll(&stream, &name, cursor, request).await.expect("a page")
+    };
+    let commit = async |cursor| world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced;
+    // It reads everything and crashes, and what it committed is still on its way. So it begins again.
+    let all = poll(None, 10).await;
+    let first = poll(None, 1).await;
+    assert!(commit(all.cursor.clone()).await);
+    assert!(commit(first.cursor.clone()).await, "what was built since replaces it");
+    assert!(!commit(all.cursor).await);
+    // It crashes again, and goes on with what it built and committed.
+    let rest = poll(None, 10).await;
+    let mut built = [keys(&first), keys(&rest)].concat();
+    built.sort();
+    assert_eq!(built, ["a", "b", "c", "d"]);
+    assert!(rest.consistent && !rest.in_snapshot);
+}
+
+#[tokio::test]
+async fn who_lost_events_has_the_state_of_no_moment() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    let name = subscription("builder");
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let poll = async |cursor| world.ledger.poll(&stream, &name, cursor, page()).await;
+    let built = poll(None).await.expect("the state");
+    assert!(built.consistent);
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.clock.advance(2 * HOUR_MS);
+    publish(&world.ledger, &stream, "c", "1").await.expect("a place");
+    let error = poll(Some(built.cursor)).await.expect_err("it never saw b");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    let rest = poll(Some(expired.restart.earliest)).await.expect("what is left");
+    assert_eq!((keys(&rest), rest.caught_up, rest.consistent), (vec!["c".to_owned()], true, false));
+    let again = poll(expired.restart.bootstrap).await.expect("the state, and what is not compacted yet");
+    let rest = poll(Some(again.cursor)).await.expect("the log");
     assert!(rest.consistent && rest.caught_up);
 }
 
@@ -161,15 +215,41 @@ async fn a_deleted_stream_is_collected_and_its_namesake_untouched() {
     let again = world.ledger.create_stream(definition("orders", 1, 24)).await.expect("the name is free");
     assert!(again.new);
     publish(&world.ledger, &stream, "a", "2").await.expect("a place");
-    world.clock.advance(60_001);
+    world.clock.advance(120_001);
     let mut deleted = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         world.engine.record();
         world.ledger.sweep().await.expect("a sweep");
         deleted.push(world.engine.take_calls().iter().filter(|call| call.operation == "DeleteItem").count());
     }
-    assert_eq!(deleted, [6, 0], "a subscription, two partitions, two keys and the note, once");
+    assert_eq!(deleted, [5, 1, 0], "a subscription, two partitions and two keys; the note when nothing else is left");
     assert_eq!(world.log(&stream).await, [(0, 0, "2".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_a_late_compaction_leaves_of_a_deleted_stream_is_collected_too() {
+    let world = World::new().await;
+    let stream = world.stream(1, 1).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    let client = world.engine.client();
+    let items =
+        async || client.scan().table_name("eventledger").send().await.expect("the table").items.unwrap_or_default();
+    let is_state =
+        |item: &HashMap<String, AttributeValue>| item["PK"].as_s().is_ok_and(|key| key.starts_with("COMPACT#"));
+    let state = items().await.into_iter().find(is_state).expect("compacted state");
+    world.ledger.delete_stream(&stream).await.expect("deleted");
+    world.clock.advance(HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    assert!(!items().await.iter().any(is_state));
+    // A compaction that began before writes what it had read.
+    client.put_item().table_name("eventledger").set_item(Some(state)).send().await.expect("a put");
+    for _ in 0..2 {
+        world.clock.advance(HOUR_MS);
+        world.ledger.sweep().await.expect("a sweep");
+    }
+    let left: Vec<_> = items().await.into_iter().map(|item| item["PK"].as_s().expect("text").clone()).collect();
+    assert!(!left.iter().any(|key| key.starts_with("COMPACT#") || key == "DELETED"), "{left:?}");
 }
 
 /// A stream in its second life, and a cursor of a subscription in its first.
@@ -235,13 +315,31 @@ async fn on_a_fleet_a_deleted_name_is_free_only_when_every_cache_expired() {
     // A service that knows the stream still acknowledges into the life that ended.
     publish(&warm, &name, "a", "2").await.expect("a place in the old life");
     let error = fleet.create_stream(definition("orders", 1, 24)).await.expect_err("too early");
-    assert!(matches!(error, Error::StreamDeleting { wait_ms: 60_000, .. }), "{error:?}");
-    world.clock.advance(60_000);
+    assert!(matches!(error, Error::StreamDeleting { wait_ms: 120_000, .. }), "{error:?}");
+    world.clock.advance(120_000);
     let again = fleet.create_stream(definition("orders", 1, 24)).await.expect("free");
     assert_ne!(again.value.incarnation, made.value.incarnation);
     assert_eq!(publish(&warm, &name, "a", "3").await.expect("a place").places, [(0, 0)]);
     let from = ReadFrom::Start(StartFrom::Earliest);
     assert_eq!(warm.read_events(&name, from, page()).await.expect("a page").records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_not_free_while_a_service_knows_it_by_its_own_clock() {
+    let world = World::on(Clock::simulated(START)).await;
+    let (warm, behind, ahead) = (world.another(3), world.skewed(-30_000), world.skewed(30_000));
+    let made = warm.create_stream(definition("orders", 1, 24)).await.expect("a stream");
+    let name = made.value.definition.name;
+    publish(&warm, &name, "a", "1").await.expect("a place");
+    behind.delete_stream(&name).await.expect("deleted");
+    // As long as one service takes what it knows for fresh, and then is at work on a request.
+    for _ in 0..59 {
+        world.clock.advance(1_000);
+        let error = ahead.create_stream(definition("orders", 1, 24)).await.expect_err("too early");
+        assert!(matches!(error, Error::StreamDeleting { .. }), "{error:?}");
+    }
+    world.clock.advance(2_000);
+    ahead.create_stream(definition("orders", 1, 24)).await.expect("the name is free");
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::StreamName;
-use ledger::{Clock, Error, Ledger, PageRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
+use ledger::{Clock, Error, Ledger, PageRequest, PublishRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
 
 use crate::world::{
-    HOUR_MS, START, Torn, World, definition, delete_newest, keys, once, page, publish, request, subscription,
+    HOUR_MS, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request, subscription,
     two_batches,
 };
 
@@ -95,7 +95,7 @@ async fn a_subscription_from_the_earliest_event_never_misses_the_first_publish()
 async fn who_starts_while_queries_see_the_first_write_in_part_misses_none_of_it() {
     let world = World::on(Clock::simulated(START)).await;
     let stream = world.stream(1, 24).await;
-    world.engine.set_fate(Torn);
+    world.engine.set_fate(Torn(1));
     let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
     let starting = async {
         world.clock.sleep(100).await;
@@ -155,16 +155,17 @@ async fn who_asks_again_is_told_that_it_is_done_when_it_can_be_read() {
     let world = World::on(Clock::simulated(START)).await;
     let stream = world.stream(1, 24).await;
     let other = world.another(2);
-    world.engine.set_fate(Torn);
+    world.engine.set_fate(Torn(0b11));
     let events = two_batches(&world.ledger);
     let publishing = world.ledger.publish(once(&stream, events.clone(), 1));
     let again = async || other.publish(once(&stream, events.clone(), 1)).await;
     let asking = async {
         world.clock.sleep(100).await;
-        again().await
+        (again().await, world.log(&stream).await.len())
     };
-    let (published, asked) = tokio::join!(publishing, asking);
+    let (published, (asked, read)) = tokio::join!(publishing, asking);
     assert!(matches!(asked, Err(Error::IdempotencyInProgress)), "{asked:?}");
+    assert_eq!(read, 0);
     let replayed = again().await.expect("the receipt");
     assert_eq!((replayed.replayed, replayed.places), (true, published.expect("places").places));
     // What came after it changes nothing, nor does time.
@@ -177,11 +178,53 @@ async fn who_asks_again_is_told_that_it_is_done_when_it_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_receipt_says_can_be_read_although_queries_see_only_its_end() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let other = world.another(2);
+    world.engine.set_fate(Torn(0b01));
+    let events = two_batches(&world.ledger);
+    let asking = async {
+        world.clock.sleep(100).await;
+        (other.publish(once(&stream, events.clone(), 1)).await, world.log(&stream).await.len())
+    };
+    let (_, (asked, read)) = tokio::join!(world.ledger.publish(once(&stream, events.clone(), 1)), asking);
+    assert!(asked.expect("the receipt").replayed);
+    assert_eq!(read, 2);
+}
+
+/// Transactions take a while to reach the store.
+struct SlowTransactions;
+
+impl Fate for SlowTransactions {
+    fn decide(&self, call: &CallInfo) -> Course {
+        Course { reaches_ms: if call.transaction_items > 0 { LATE_MS } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_for_what_moved_the_tail_itself_is_not_refused() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    world.engine.set_fate(SlowTransactions);
+    let request = PublishRequest { expected_tail: Some(0), ..once(&stream, vec![event("a", "1")], 1) };
+    // Both look for a receipt before either has its turn.
+    let (one, other) = tokio::join!(world.ledger.publish(request.clone()), world.ledger.publish(request.clone()));
+    let [one, other] = [one, other].map(|published| published.expect("a place"));
+    assert_eq!((one.places, other.places), (vec![(0, 0)], vec![(0, 0)]));
+    assert_eq!([one.replayed, other.replayed], [false, true]);
+    // Another request of that condition is another matter.
+    let stale = PublishRequest { expected_tail: Some(0), ..once(&stream, vec![event("a", "2")], 2) };
+    let error = world.ledger.publish(stale).await.expect_err("the tail moved");
+    assert!(matches!(error, Error::TailMismatch { expected: 0, tail: 1 }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_acknowledged_behind_an_unfinished_write_is_readable_and_no_alarm() {
     let world = World::on(Clock::simulated(START)).await;
     let stream = world.stream(1, 24).await;
     let (other, name) = (world.another(2), subscription("builder"));
-    world.engine.set_fate(Torn);
+    world.engine.set_fate(Torn(1));
     let publishing = world.ledger.publish(request(&stream, two_batches(&world.ledger)));
     let meanwhile = async {
         world.clock.sleep(100).await;

@@ -44,6 +44,11 @@ impl World {
         Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 9, true)
     }
 
+    /// The same, as one process of many.
+    pub(crate) fn skewed(&self, ahead_ms: i64) -> Ledger {
+        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 10 + ahead_ms.unsigned_abs(), false)
+    }
+
     /// A stream called `orders`.
     pub(crate) async fn stream(&self, partitions: u64, retention_hours: u64) -> StreamName {
         let definition = definition("orders", partitions, retention_hours);
@@ -114,12 +119,12 @@ pub(crate) fn keys(page: &EventPage) -> Vec<String> {
     page.records.iter().map(|record| record.event.key.as_ref().expect("a key").as_str().to_owned()).collect()
 }
 
-/// Queries do not see the first item of a transaction before it returns, which takes a while.
-pub(crate) struct Torn;
+/// Queries do not see some items of a transaction, by the bits of a number, before it returns, which takes a while.
+pub(crate) struct Torn(pub(crate) u128);
 
 impl Fate for Torn {
     fn decide(&self, call: &CallInfo) -> Course {
-        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (1, 500) } else { (0, 0) };
+        let (unseen_items, returns_ms) = if call.transaction_items > 0 { (self.0, 500) } else { (0, 0) };
         Course { unseen_items, returns_ms, ..Course::default() }
     }
 }

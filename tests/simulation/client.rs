@@ -193,11 +193,13 @@ impl Client {
         }
         if method == "GET" {
             let touched = reply.facts.get();
-            // The minute of a poll, the hour of a key, and what is leased of its quotas.
+            // The minute of a poll, the number of a bootstrap, the hour of a key, and what is leased of its quotas.
             let noted = |(operation, key, update): &(String, String, String)| {
                 operation == "UpdateItem"
                     && match key.split('#').next() {
-                        Some("STREAM") => update == "SET last_poll_at = :minute",
+                        Some("STREAM") => {
+                            ["SET last_poll_at = :minute", "SET bootstraps = :number"].contains(&update.as_str())
+                        }
                         Some(of) => matches!(of, "KEY" | "LIMIT"),
                         None => false,
                     }

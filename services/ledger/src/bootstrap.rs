@@ -9,11 +9,11 @@ use crate::answers::{EventPage, PartitionId};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
-use crate::model::cursor::Payload;
-use crate::model::{Phase, Position, Progress, Record};
+use crate::model::cursor::{CursorUse, Payload};
+use crate::model::{Phase, Position, Progress, Record, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::poll::Found;
-use crate::store::{Store, StreamItem};
+use crate::store::{Outcome, Store, StreamItem};
 
 /// Pages of the store that one page of a snapshot may read, so that a partition full of tombstones keeps no one waiting.
 const STORE_PAGES: usize = 8;
@@ -23,7 +23,7 @@ impl Ledger {
     pub(crate) async fn snapshot_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
         // Where the log will be read from is looked at when a bootstrap begins, and not again before the snapshot ends.
         let (mut progress, verified_at) = if payload.progress.positions.is_empty() {
-            (self.begin_bootstrap(stream).await?, self.clock.now())
+            (self.begin_bootstrap(stream, &payload.used_for).await?, self.clock.now())
         } else {
             (payload.progress.clone(), payload.verified_at)
         };
@@ -43,7 +43,7 @@ impl Ledger {
         }
         let Scan { partition, after, records, targets, .. } = scan;
         let phase = if partition == stream.partition_count() {
-            Phase::Live { targets, watermarks: progress.watermarks() }
+            Phase::Live { targets }
         } else {
             Phase::Snapshot { partition, after, targets }
         };
@@ -54,12 +54,17 @@ impl Ledger {
             }
         }
         let lag = self.lag_of(stream, &progress).await?;
-        let progress = Progress { phase, positions: progress.positions }.settled();
+        let progress = Progress { phase, ..progress }.settled();
         Ok(self.event_page(stream, payload, Found { records, progress, caught_up: false, lag }, verified_at))
     }
 
-    /// Reads the watermark of each partition, and makes sure that the log can be read from there on.
-    async fn begin_bootstrap(&self, stream: &StreamItem) -> Result<Progress> {
+    /// Takes a number, reads the watermark of each partition, and makes sure that the log can be read from there on.
+    async fn begin_bootstrap(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Progress> {
+        let bootstrap = match used_for {
+            CursorUse::Subscription { name, .. } => self.number_bootstrap(stream, name).await?,
+            // Nobody commits it, so there is none to tell it from.
+            CursorUse::Events | CursorUse::Compacted => 1,
+        };
         let now = self.clock.now();
         let begin = async |partition: PartitionId| {
             let watermark = self.store.partition(&partition).await?.watermark;
@@ -72,7 +77,25 @@ impl Ledger {
             }
         };
         let positions = futures::future::try_join_all(stream.partitions().map(begin)).await?;
-        Ok(Progress { positions, ..Progress::bootstrap() })
+        Ok(Progress { bootstrap, positions, ..Progress::bootstrap() })
+    }
+
+    /// The number of a bootstrap that begins now. Clocks could not tell which of two began later; the subscription counts them.
+    async fn number_bootstrap(&self, stream: &StreamItem, name: &str) -> Result<u64> {
+        let name = SubscriptionName::parse(name.to_owned()).ok_or(Error::InvalidCursor)?;
+        loop {
+            let item = self.subscription(stream, &name).await?;
+            // A seek may have brought it the progress of an earlier subscription of its name.
+            let number = item.bootstraps.max(item.progress.bootstrap) + 1;
+            match self.store.number_bootstrap(stream.incarnation(), &item, number).await {
+                Ok(Outcome::Applied) => return Ok(number),
+                // Another began meanwhile, or an earlier attempt of ours took that number.
+                Ok(Outcome::Refused { .. }) => {}
+                // A number that nobody uses is nothing that anybody notices.
+                Err(Error::OutcomeUnknown(cause)) => return Err(Error::Unavailable(cause)),
+                Err(other) => return Err(other),
+            }
+        }
     }
 
     /// Reads on in one partition; false when the page is full.

@@ -35,9 +35,13 @@ impl Ledger {
             if !is_planted(Bug::CommitsIgnoreSeeks) {
                 use_fits.map_err(honest)?;
             }
-            let joined = match is_planted(Bug::CommitsReplace) {
-                true => payload.progress.clone(),
-                false => item.progress.join(&payload.progress),
+            let joined = if is_planted(Bug::CommitsReplace) {
+                payload.progress.clone()
+            } else if is_planted(Bug::BootstrapsAreMixed) {
+                let bootstrap = item.progress.bootstrap;
+                item.progress.join(&Progress { bootstrap, ..payload.progress.clone() })
+            } else {
+                item.progress.join(&payload.progress)
             };
             let lag = self.lag_of(&stream, &joined).await.map_err(honest)?;
             if joined == item.progress {
@@ -69,9 +73,9 @@ fn committed(
     lag: Lag,
     now: Timestamp,
 ) -> SubscriptionItem {
-    let other_bootstrap = item.progress.watermarks() != joined.watermarks();
+    let other_bootstrap = item.progress.bootstrap != joined.bootstrap;
     if other_bootstrap || (item.progress.in_snapshot() && !joined.in_snapshot()) {
-        // What lay beyond the watermarks, or beyond other ones, says nothing of how it follows the log from now on.
+        // What lay beyond the watermarks, or beyond those of another, says nothing of how it follows the log from now on.
         item.commits.clear();
     }
     item.progress = joined;

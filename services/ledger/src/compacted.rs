@@ -84,7 +84,7 @@ impl Ledger {
         after: Option<[u8; 16]>,
     ) -> CompactedPage {
         let phase = Phase::Snapshot { partition, after, targets: Vec::new() };
-        let progress = Progress { phase, positions: Vec::new() };
+        let progress = Progress { phase, ..Progress::bootstrap() };
         CompactedPage { records, cursor: Some(self.seal(stream, CursorUse::Compacted, progress)) }
     }
 

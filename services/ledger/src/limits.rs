@@ -75,8 +75,8 @@ pub const COMPACTION_WRITES: usize = 16;
 
 /// How long services keep what they know of streams and subscriptions, in milliseconds.
 pub const CACHE_MS: u64 = 30_000;
-/// Until a deleted name can be created again on a fleet: every cache must have expired.
-pub const NAME_REUSE_MS: u64 = 60_000;
+/// Until a deleted name can be created again on a fleet: every cache must have expired, by whosever clock.
+pub const NAME_REUSE_MS: u64 = 120_000;
 /// How long a receipt of an Idempotency-Key is kept: a day, and a minute for clocks that differ.
 pub const RECEIPT_MS: u64 = 24 * HOUR_MS + CLOCK_SKEW_MS;
 /// Between the logical expiry of a record batch and its physical deletion.
@@ -146,7 +146,7 @@ const _: () = {
     // An idle position is checked well before everything after it can have expired.
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.
-    assert!(CACHE_MS + REQUEST_MS < NAME_REUSE_MS);
+    assert!(CACHE_MS + REQUEST_MS + CLOCK_SKEW_MS < NAME_REUSE_MS);
     // After the longest wait there is time to read what came.
     assert!(WAIT_SECONDS as u64 * 1_000 + OPERATION_MS + ANSWER_MS <= REQUEST_MS);
     // No round of compaction outlives a tombstone that it did not see.

@@ -66,11 +66,15 @@ pub enum Bug {
     ConditionsNeverHold,
     /// The state of an API key is answered and not written.
     KeysNeverChange,
+    /// A tail that moved refuses a request, also when it was that request which moved it.
+    TailBeforeReceipt,
+    /// Commits of two bootstraps are joined as if they were of one.
+    BootstrapsAreMixed,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -100,6 +104,8 @@ impl Bug {
         Self::EndedSubscriptionsLive,
         Self::ConditionsNeverHold,
         Self::KeysNeverChange,
+        Self::TailBeforeReceipt,
+        Self::BootstrapsAreMixed,
     ];
 }
 

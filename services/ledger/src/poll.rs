@@ -120,12 +120,11 @@ impl Ledger {
         let lanes = futures::future::try_join_all((0..).zip(positions).map(read)).await?;
         let lost_events: u64 = lanes.iter().map(|lane| lane.lost_events).sum();
         if lost_events > 0 {
-            // Who was building state and goes on here has missed something: it never becomes the state of one moment.
-            let built = !payload.progress.is_consistent();
-            let targets = if built { vec![u64::MAX; lanes.len()] } else { Vec::new() };
+            // Who built state and goes on here has missed something: it is the state of one moment no more.
+            let bootstrap = payload.progress.bootstrap;
+            let targets = if bootstrap > 0 { vec![u64::MAX; lanes.len()] } else { Vec::new() };
             let positions = lanes.iter().map(|lane| lane.start).collect();
-            let phase = Phase::Live { targets, watermarks: payload.progress.watermarks() };
-            let progress = Progress { phase, positions };
+            let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions };
             let earliest = self.seal(stream, payload.used_for.clone(), progress);
             let restart = self.restart_from(stream, payload.used_for.clone(), earliest);
             return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));
@@ -138,7 +137,7 @@ impl Ledger {
         let at_end = |(next, end): (&Position, &LaneEnd)| end.complete && *next == end.position;
         let caught_up = mixed.next.iter().zip(&mixed.ends).all(at_end) || is_planted(Bug::AlwaysCaughtUp);
         let phase = payload.progress.phase.clone();
-        let progress = Progress { phase, positions: mixed.next }.settled();
+        let progress = Progress { bootstrap: payload.progress.bootstrap, phase, positions: mixed.next }.settled();
         Ok(self.event_page(stream, payload, Found { records: mixed.records, progress, caught_up, lag }, verified_at))
     }
 
@@ -215,19 +214,18 @@ impl Ledger {
     /// Where a reader of an earlier life of the stream can start.
     pub(crate) async fn restart(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Restart> {
         // Without a subscription of that name in this life only a plain read can go on.
-        let (mut used_for, mut phase, named) = (CursorUse::Events, None, used_for);
+        let (mut used_for, mut bootstrap, named) = (CursorUse::Events, 0, used_for);
         if let CursorUse::Subscription { name, .. } = named {
             let name = SubscriptionName::parse(name.clone()).ok_or(Error::InvalidCursor)?;
             if let Some(item) = self.store.subscription(stream.incarnation(), &name).await? {
                 used_for = CursorUse::subscription(&name, item.generation);
                 // Else its commits would count for nothing beside the bootstrap that the subscription went on from. One whose
                 // snapshot is not read to its end yet is not ended by what others read.
-                phase = (!item.progress.in_snapshot())
-                    .then(|| Phase::Live { targets: Vec::new(), watermarks: item.progress.watermarks() });
+                bootstrap = if item.progress.in_snapshot() { 0 } else { item.progress.bootstrap };
             }
         }
         let start = self.start(stream, crate::StartFrom::Earliest).await?;
-        let progress = Progress { phase: phase.unwrap_or(start.phase), positions: start.positions };
+        let progress = Progress { bootstrap, ..start };
         let earliest = self.seal(stream, used_for.clone(), progress);
         Ok(self.restart_from(stream, used_for, earliest))
     }

@@ -3,17 +3,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::answers::{Idempotency, PartitionId, PublishRequest, Published};
+use crate::answers::{Idempotency, PublishRequest, Published};
 use crate::error::{Error, Result, ensure};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::publish::{partitions, published};
-use crate::store::{ReceiptItem, RecordBatch, Store, StreamItem};
-
-/// Items of one page of the log.
-const PAGE_ITEMS: usize = 10;
+use crate::store::{ReceiptItem, StreamItem};
 
 impl Ledger {
+    /// Answers a request whose receipt there is.
+    ///
+    /// # Errors
+    /// As [`Ledger::replay`], and `Unavailable`.
+    pub(crate) async fn replay_known(
+        &self,
+        stream: &StreamItem,
+        request: &PublishRequest,
+    ) -> Result<Option<Published>> {
+        let Some(idempotency) = request.idempotency else { return Ok(None) };
+        match self.store.receipt(stream.incarnation(), idempotency.key, self.clock.now()).await? {
+            Some(receipt) => self.replay(stream, request, idempotency, &receipt).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Answers a request with what an earlier one of the same Idempotency-Key came to.
     ///
     /// # Errors
@@ -34,37 +47,15 @@ impl Ledger {
         let published = published(&receipt.placement, &partitions, true);
         // A transaction that nobody knows the end of may still be on its way into the sight of queries.
         if self.clock.now() < receipt.written_at().plus(limits::UNFINISHED_MS) {
-            let mut stretches = BTreeMap::<u16, (u64, u64)>::new();
-            for (partition, offset) in &published.places {
-                stretches.entry(*partition).or_insert((*offset, *offset)).1 = *offset;
-            }
-            for (partition, (first, last)) in stretches {
-                if !self.is_seen(&stream.partition(partition), first, last).await? {
+            let last: BTreeMap<u16, u64> = published.places.iter().copied().collect();
+            for (partition, offset) in last {
+                // Whoever sees something later asks by key for what a query passed over before it.
+                let head = self.store.head(&stream.partition(partition)).await?;
+                if head.is_none_or(|head| head.next().offset <= offset) {
                     return Err(Error::IdempotencyInProgress);
                 }
             }
         }
         Ok(published)
-    }
-
-    /// Whether queries see everything from one offset of a partition to another, and on to the head.
-    async fn is_seen(&self, partition: &PartitionId, first: u64, last: u64) -> Result<bool> {
-        let query = Store::log_backwards(partition);
-        let (mut start, mut begin) = (None, None);
-        loop {
-            let page = self.store.query(&query, PAGE_ITEMS, start).await?;
-            for attributes in &page.items {
-                let batch = RecordBatch::read(attributes)?;
-                let goes_on = begin.map_or(batch.next().offset > last, |begin| batch.next() == begin);
-                if !goes_on || batch.base_offset <= first {
-                    return Ok(goes_on);
-                }
-                begin = Some(batch.start());
-            }
-            match page.next {
-                None => return Ok(false),
-                next => start = next,
-            }
-        }
     }
 }

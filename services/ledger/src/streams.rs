@@ -14,20 +14,22 @@ impl Ledger {
     /// # Errors
     /// `StreamExists` with another definition, `StreamDeleting` while the name is not free again.
     pub async fn create_stream(&self, definition: StreamDefinition) -> Result<Created<Stream>> {
+        let mut doubtful = false;
         loop {
+            let honest = Error::after_doubt(doubtful);
             let now = self.clock.now();
-            let existing = self.store.stream(&definition.name).await?;
+            let existing = self.store.stream(&definition.name).await.map_err(honest)?;
             if let Some(existing) = &existing {
                 match existing.deleted_at {
                     None if existing.stream.definition == definition => {
                         return Ok(Created { value: existing.stream.clone(), new: false });
                     }
-                    None => return Err(Error::StreamExists),
+                    None => return Err(honest(Error::StreamExists)),
                     Some(deleted_at) => {
                         let at_once = self.settings.alone || is_planted(Bug::NamesAreFreeAtOnce);
                         let free_at = deleted_at.plus(if at_once { 0 } else { limits::NAME_REUSE_MS });
                         if now < free_at {
-                            return Err(Error::StreamDeleting { free_at, wait_ms: free_at.since(now) });
+                            return Err(honest(Error::StreamDeleting { free_at, wait_ms: free_at.since(now) }));
                         }
                     }
                 }
@@ -39,13 +41,14 @@ impl Ledger {
             };
             let cursor_key = existing.as_ref().map_or_else(|| self.randomness.bytes(), |existing| existing.cursor_key);
             let new = StreamItem { stream, cursor_key, compactor_stalled: false, deleted_at: None };
-            match self.store.put_stream(&new, existing.as_ref()).await? {
+            match self.store.put_stream(&new, existing.as_ref()).await.map_err(honest)? {
                 Outcome::Applied => {
                     self.forget_stream(&definition.name);
                     return Ok(Created { value: new.stream, new: true });
                 }
                 // Someone was faster, or an earlier attempt of ours was: what is there now decides.
-                Outcome::Refused { doubtful, .. } => {
+                Outcome::Refused { doubtful: unknown, .. } => {
+                    doubtful |= unknown;
                     let winner = self.store.stream(&definition.name).await.map_err(Error::after_doubt(doubtful))?;
                     if winner.is_some_and(|winner| winner.incarnation() == new.incarnation()) {
                         return Ok(Created { value: new.stream, new: true });

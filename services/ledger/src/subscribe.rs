@@ -23,23 +23,26 @@ impl Ledger {
         start_from: StartFrom,
     ) -> Result<Created<SubscriptionDescription>> {
         let stream = self.fresh_stream(stream).await?;
+        let mut doubtful = false;
         loop {
-            let known = self.store.subscription_or_its_end(stream.incarnation(), name).await?;
+            let honest = Error::after_doubt(doubtful);
+            let known = self.store.subscription_or_its_end(stream.incarnation(), name).await.map_err(honest)?;
             let ended_at = known.as_ref().and_then(|item| item.deleted_at);
             if let Some(existing) = known.filter(SubscriptionItem::is_live) {
                 if existing.start_from != start_from {
-                    return Err(Error::SubscriptionExists);
+                    return Err(honest(Error::SubscriptionExists));
                 }
-                return Ok(Created { value: self.describe(&stream, existing).await?, new: false });
+                return Ok(Created { value: self.describe(&stream, existing).await.map_err(honest)?, new: false });
             }
-            let new = self.new_subscription(&stream, name, start_from, ended_at).await?;
-            match self.store.put_subscription(stream.incarnation(), &new, ended_at).await? {
+            let new = self.new_subscription(&stream, name, start_from, ended_at).await.map_err(honest)?;
+            match self.store.put_subscription(stream.incarnation(), &new, ended_at).await.map_err(honest)? {
                 Outcome::Applied => {
                     self.subscriptions.remove(&(stream.incarnation(), name.clone()));
                     return self.created(&stream, new).await;
                 }
                 // Someone was faster, or an earlier attempt of ours was.
-                Outcome::Refused { refusals, .. } => {
+                Outcome::Refused { refusals, doubtful: unknown } => {
+                    doubtful |= unknown;
                     if let [crate::store::Refusal::Condition(Some(found))] = refusals.as_slice()
                         && SubscriptionItem::read(found)?.generation == new.generation
                     {
@@ -69,6 +72,7 @@ impl Ledger {
             start_from,
             progress: self.start(stream, start_from).await?,
             verified_at: self.clock.now(),
+            bootstraps: 0,
             version: 1,
             // Random, so that cursors of a deleted subscription of the same name do not fit.
             generation: self.randomness.below(1 << 52),

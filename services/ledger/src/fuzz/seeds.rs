@@ -31,11 +31,9 @@ pub(super) fn cursors() -> Vec<Vec<u8>> {
     let phases = [
         Progress::bootstrap(),
         Progress::live(vec![Position::START]),
+        Progress { bootstrap: 3, phase: Phase::Live { targets: vec![7, 0, 80_000] }, positions: vec![position; 3] },
         Progress {
-            phase: Phase::Live { targets: vec![7, 0, 80_000], watermarks: vec![2, 0, 70_000] },
-            positions: vec![position; 3],
-        },
-        Progress {
+            bootstrap: 1,
             phase: Phase::Snapshot { partition: 1, after: Some([9; 16]), targets: vec![5] },
             positions: vec![position; 2],
         },

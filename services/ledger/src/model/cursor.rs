@@ -15,7 +15,7 @@ use super::position::Progress;
 use crate::clock::Timestamp;
 use crate::limits;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const MAC_BYTES: usize = 16;
 
 /// A signed cursor, as clients see it.
@@ -198,7 +198,8 @@ mod tests {
         let position = crate::model::Position { slot: u64::MAX, offset: u64::MAX };
         let count = usize::from(limits::PARTITIONS);
         let progress = Progress {
-            phase: crate::model::Phase::Live { targets: vec![u64::MAX; count], watermarks: vec![u64::MAX; count] },
+            bootstrap: u64::MAX,
+            phase: crate::model::Phase::Live { targets: vec![u64::MAX; count] },
             positions: vec![position; count],
         };
         let used_for = CursorUse::Subscription { name: "n".repeat(limits::NAME_CHARACTERS), generation: u64::MAX };

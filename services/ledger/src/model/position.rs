@@ -23,6 +23,9 @@ impl Position {
 /// How far a reader has come, over all partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
+    /// Which bootstrap it comes from: of one subscription, those that began later have larger numbers. 0 without one, and
+    /// before one has begun.
+    pub bootstrap: u64,
     /// What is read at present.
     pub phase: Phase,
     /// Per partition, where the log is read next. In a snapshot: where it will be read from when the snapshot ends,
@@ -47,32 +50,21 @@ pub enum Phase {
         /// After a bootstrap, per partition the tail that must be passed before what was built is the state of one
         /// moment; empty once it is, and when there was no bootstrap.
         targets: Vec<u64>,
-        /// After a bootstrap, per partition the offset of its watermark; empty when there was none. It tells the progress
-        /// of one bootstrap from that of another.
-        watermarks: Vec<u64>,
     },
 }
 
 impl Progress {
-    /// The beginning of a bootstrap; the watermarks are read by the first poll.
+    /// The beginning of a bootstrap; its number and the watermarks are found by the first poll.
     #[must_use]
     pub fn bootstrap() -> Self {
-        Self { phase: Phase::Snapshot { partition: 0, after: None, targets: Vec::new() }, positions: Vec::new() }
+        let phase = Phase::Snapshot { partition: 0, after: None, targets: Vec::new() };
+        Self { bootstrap: 0, phase, positions: Vec::new() }
     }
 
     /// Reading the log from these positions.
     #[must_use]
     pub fn live(positions: Vec<Position>) -> Self {
-        Self { phase: Phase::Live { targets: Vec::new(), watermarks: Vec::new() }, positions }
-    }
-
-    /// Per partition the offset of the watermark that the bootstrap began with; empty without one.
-    #[must_use]
-    pub fn watermarks(&self) -> Vec<u64> {
-        match &self.phase {
-            Phase::Snapshot { .. } => self.positions.iter().map(|position| position.offset).collect(),
-            Phase::Live { watermarks, .. } => watermarks.clone(),
-        }
+        Self { bootstrap: 0, phase: Phase::Live { targets: Vec::new() }, positions }
     }
 
     /// Whether compacted state is being read.
@@ -85,13 +77,13 @@ impl Progress {
     /// everything that the snapshot may have seen the effect of.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        matches!(&self.phase, Phase::Live { targets, .. } if targets.is_empty())
+        matches!(&self.phase, Phase::Live { targets } if targets.is_empty())
     }
 
     /// Forgets the targets that were reached: a reached one is 0, and there is none when all are.
     #[must_use]
     pub fn settled(mut self) -> Self {
-        if let Phase::Live { targets, .. } = &mut self.phase {
+        if let Phase::Live { targets } = &mut self.phase {
             for (target, position) in targets.iter_mut().zip(&self.positions) {
                 *target = if position.offset >= *target { 0 } else { *target };
             }
@@ -123,36 +115,32 @@ impl Progress {
             Phase::Snapshot { partition, targets, .. } => {
                 positions && *partition < partition_count && targets.len() == usize::from(*partition)
             }
-            Phase::Live { targets, watermarks } => {
-                let none_or_all = |of: &Vec<u64>| of.is_empty() || of.len() == count;
-                positions && none_or_all(targets) && none_or_all(watermarks)
-            }
+            Phase::Live { targets } => positions && (targets.is_empty() || targets.len() == count),
         }
     }
 
     /// The farther of two: what both readers have together passed. Commutative, associative and idempotent, so commits
     /// can arrive in any order and more than once.
     ///
-    /// Of two bootstraps the one with the later watermarks is farther, as a whole: their progress is never mixed, because
-    /// what one passed, the other may have neither shown nor read yet. Within one, reading the log is farther than any
-    /// snapshot, then the snapshot that read more. Bootstraps with the same watermarks count as one, as readers of the log
-    /// do: together they passed it. None is begun anew there because something expired, since that lies behind watermarks.
+    /// Of two bootstraps the one that began later is farther, as a whole: their progress is never mixed, because what one
+    /// passed, the other may have neither shown nor read yet. Within one, reading the log is farther than any snapshot, then
+    /// the snapshot that read more. Readers of one bootstrap, as those of the log, together passed what each of them did.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        match self.watermarks().cmp(&other.watermarks()) {
+        match self.bootstrap.cmp(&other.bootstrap) {
             Ordering::Greater => return self.clone(),
             Ordering::Less => return other.clone(),
             Ordering::Equal => {}
         }
         match (&self.phase, &other.phase) {
-            (Phase::Live { targets: own, watermarks }, Phase::Live { targets: theirs, .. }) => {
+            (Phase::Live { targets: own }, Phase::Live { targets: theirs }) => {
                 let positions = self.positions.iter().zip(&other.positions).map(|(a, b)| *a.max(b)).collect();
                 let targets = match (own.is_empty(), theirs.is_empty()) {
                     (true, _) => theirs.clone(),
                     (_, true) => own.clone(),
                     _ => own.iter().zip(theirs).map(|(a, b)| *a.max(b)).collect(),
                 };
-                Self { phase: Phase::Live { targets, watermarks: watermarks.clone() }, positions }.settled()
+                Self { bootstrap: self.bootstrap, phase: Phase::Live { targets }, positions }.settled()
             }
             (Phase::Live { .. }, Phase::Snapshot { .. }) => self.clone(),
             (Phase::Snapshot { .. }, Phase::Live { .. }) => other.clone(),
@@ -182,17 +170,8 @@ pub(crate) fn arbitrary_progress(
     // Few different values, so that equal and unequal ones both occur.
     let position = |(slot, offset)| Position { slot, offset: slot * 10 + offset };
     partitions.prop_flat_map(move |count| {
-        // Where a snapshot has positions, the log has watermarks: often they are the same.
-        let positions = prop_oneof![
-            Just(vec![position((1, 0)); count]),
-            prop::collection::vec((1..4u64, 0..4u64).prop_map(position), count)
-        ];
+        let positions = prop::collection::vec((1..4u64, 0..4u64).prop_map(position), count);
         let numbers = || prop_oneof![Just(Vec::new()), prop::collection::vec(0..40u64, count)];
-        let watermarks = prop_oneof![
-            Just(Vec::new()),
-            Just(vec![position((1, 0)).offset; count]),
-            prop::collection::vec(10..12u64, count)
-        ];
         let snapshot =
             (0..count, prop::option::of(prop::array::uniform16(0..3u8))).prop_flat_map(|(partition, after)| {
                 prop::collection::vec(0..40u64, partition).prop_map(move |targets| Phase::Snapshot {
@@ -201,11 +180,12 @@ pub(crate) fn arbitrary_progress(
                     targets,
                 })
             });
-        let live = (numbers(), watermarks).prop_map(|(targets, watermarks)| Phase::Live { targets, watermarks });
+        let live = numbers().prop_map(|targets| Phase::Live { targets });
         let phase = prop_oneof![live, snapshot];
         prop_oneof![
             1 => Just(Progress::bootstrap()),
-            9 => (phase, positions).prop_map(|(phase, positions)| Progress { phase, positions }.settled()),
+            9 => (0..3u64, phase, positions)
+                .prop_map(|(bootstrap, phase, positions)| Progress { bootstrap, phase, positions }.settled()),
         ]
     })
 }
@@ -233,23 +213,29 @@ mod tests {
         #[test]
         fn positions_never_go_back(one in arbitrary_progress(2..=2), other in arbitrary_progress(2..=2)) {
             let joined = one.join(&other);
-            prop_assert!(joined.watermarks() >= one.watermarks());
-            if !one.in_snapshot() && joined.watermarks() == one.watermarks() {
+            prop_assert!(joined.bootstrap >= one.bootstrap);
+            if !one.in_snapshot() && joined.bootstrap == one.bootstrap {
                 prop_assert!(!joined.in_snapshot());
                 prop_assert!(joined.positions.iter().zip(&one.positions).all(|(new, old)| new >= old));
             }
         }
 
-        /// A snapshot and the log after it are of one bootstrap when the watermarks say so.
+        /// Whatever was committed before, what a bootstrap that began later has passed replaces it.
+        #[test]
+        fn a_later_bootstrap_replaces_an_earlier_one_as_a_whole(
+            one in arbitrary_progress(2..=2), other in arbitrary_progress(2..=2)
+        ) {
+            let later = Progress { bootstrap: one.bootstrap + 1, ..other };
+            prop_assert_eq!(one.join(&later), later);
+        }
+
         #[test]
         fn the_log_is_farther_than_the_snapshot_before_it(
             snapshot in arbitrary_progress(2..=2).prop_filter("a snapshot", Progress::in_snapshot),
             log in arbitrary_progress(2..=2).prop_filter("the log", |progress| !progress.in_snapshot())
         ) {
             let mut log = log;
-            if let Phase::Live { watermarks, .. } = &mut log.phase {
-                *watermarks = snapshot.watermarks();
-            }
+            log.bootstrap = snapshot.bootstrap;
             prop_assert_eq!(snapshot.join(&log), log.clone());
             prop_assert!(snapshot.goes_back_from(&log));
         }

@@ -35,35 +35,40 @@ impl Store {
         self.all(&query).await?.iter().map(CollectedStream::read).collect()
     }
 
-    /// Deletes what time to live will not delete, and then the note itself.
+    /// Deletes what time to live will not delete; the note itself only when nothing of it was found: a compaction that began
+    /// before may still write.
     pub(crate) async fn collect(&self, ended: &CollectedStream) -> Result<()> {
-        self.delete_all(schema::stream(ended.incarnation), "", false).await?;
+        let mut found = self.delete_all(schema::stream(ended.incarnation), "", false).await?;
         for partition in 0..ended.partition_count {
             let partition = PartitionId { incarnation: ended.incarnation, partition };
-            self.delete_all(schema::compacted(&partition), "", false).await?;
+            found |= self.delete_all(schema::compacted(&partition), "", false).await?;
             // Record batches expire by themselves, except a head that was reduced to a stub.
-            self.delete_all(schema::log(&partition), "SEQ#", true).await?;
+            found |= self.delete_all(schema::log(&partition), "SEQ#", true).await?;
+        }
+        if found {
+            return Ok(());
         }
         self.settle_one(Write::delete(Key::Deleted(ended.incarnation))).await?;
         Ok(())
     }
 
     /// Deletes the items of a partition key; with `stubs` only those without a time to live, newest first, and no more
-    /// once one has it.
-    async fn delete_all(&self, partition_key: String, prefix: &str, stubs: bool) -> Result<()> {
+    /// once one has it. Answers whether there were any.
+    async fn delete_all(&self, partition_key: String, prefix: &str, stubs: bool) -> Result<bool> {
         let range = if prefix.is_empty() { Range::From(" ".to_owned()) } else { Range::Prefix(prefix.to_owned()) };
         let query = Query { partition_key, range, descending: stubs };
-        let mut start = None;
+        let (mut start, mut found) = (None, false);
         loop {
             let page = self.query(&query, if stubs { 1 } else { 100 }, start).await?;
             for item in &page.items {
                 if stubs && item.contains_key(TIME_TO_LIVE) {
-                    return Ok(());
+                    return Ok(found);
                 }
                 self.settle_one(Write::delete_item(item)).await?;
+                found = true;
             }
             match page.next {
-                None => return Ok(()),
+                None => return Ok(found),
                 next => start = next,
             }
         }

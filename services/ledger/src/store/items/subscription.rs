@@ -24,6 +24,8 @@ pub(crate) struct SubscriptionItem {
     pub(crate) progress: Progress,
     /// When its positions were last seen to be readable.
     pub(crate) verified_at: Timestamp,
+    /// The number of the last bootstrap that began, committed or not.
+    pub(crate) bootstraps: u64,
     /// Changes with each write of the progress.
     pub(crate) version: u64,
     /// Changes with each seek, and is new when a deleted subscription is created again.
@@ -73,6 +75,7 @@ impl SubscriptionItem {
             .with("start_from", packed(&start))
             .with("progress", packed(&self.progress))
             .with("verified_at", self.verified_at)
+            .with("bootstraps", self.bootstraps)
             .with("version", self.version)
             .with("generation", self.generation)
             .with("created_at", self.created_at)
@@ -95,6 +98,7 @@ impl SubscriptionItem {
             },
             progress: attributes.unpacked("progress")?,
             verified_at: Timestamp(attributes.number("verified_at")?),
+            bootstraps: attributes.optional_number("bootstraps")?.unwrap_or_default(),
             version: attributes.number("version")?,
             generation: attributes.number("generation")?,
             created_at: Timestamp(created_at),
@@ -177,6 +181,20 @@ impl Store {
         .value(":rewound", changed.rewound)
         .value(":old", version)
         .value(":created", changed.created_at);
+        self.settle_one(write).await
+    }
+
+    /// Notes that a bootstrap began and has this number; refused when as many have begun, or the subscription ended.
+    pub(crate) async fn number_bootstrap(
+        &self,
+        incarnation: Incarnation,
+        item: &SubscriptionItem,
+        number: u64,
+    ) -> Result<Outcome> {
+        let write = Write::update(Key::Subscription(incarnation, &item.name), "SET bootstraps = :number")
+            .when("created_at = :created AND attribute_not_exists(deleted_at) AND (attribute_not_exists(bootstraps) OR bootstraps < :number)")
+            .value(":number", number)
+            .value(":created", item.created_at);
         self.settle_one(write).await
     }
 
