@@ -66,11 +66,15 @@ enum Command {
     },
 }
 
-/// Whether somebody asks for something; else the tests are run, and cargo's options and filters are theirs. A mistaken
-/// command cannot be told from a filter that is meant for other suites.
+/// Whether somebody asks for something; else the tests are run, and cargo's options and filters are theirs. Every command
+/// wants a value, and a word alone is a filter, perhaps for another suite.
 pub(crate) fn is_meant() -> bool {
-    let first = std::env::args().nth(1).unwrap_or_default();
-    first == "help" || Options::command().find_subcommand(first).is_some()
+    let words: Vec<String> = std::env::args().skip(1).take(2).collect();
+    match words.as_slice() {
+        [first] => first == "help",
+        [first, second] => !second.starts_with('-') && Options::command().find_subcommand(first).is_some(),
+        _ => false,
+    }
 }
 
 /// Does it.

@@ -21,26 +21,30 @@ use crate::swarm::{DAY_MS, HOUR_MS, RETENTION_HOURS, Swarm};
 use crate::world::{ENVIRONMENT, EVERYTHING, STREAM, World};
 
 /// What is killed.
-const HANDLERS: [&str; 37] = [
+const HANDLERS: [&str; 42] = [
     "publish",
     "publish first",
     "publish once",
     "publish to three",
     "publish a tombstone",
     "publish at a tail",
+    "publish at a tail once",
     "publish much",
     "publish again",
     "publish behind expired",
     "poll",
     "poll what expired",
+    "poll on",
     "bootstrap",
     "commit",
     "read",
+    "read on",
     "look up",
     "look at all",
     "list",
     "describe",
     "describe a subscription",
+    "list subscriptions",
     "subscribe",
     "seek",
     "seek a cursor",
@@ -54,6 +58,7 @@ const HANDLERS: [&str; 37] = [
     "keep",
     "keep what expired",
     "keep what stalled",
+    "sample",
     "collect",
     "make a key",
     "replace a key",
@@ -205,13 +210,18 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     let stream = format!("/streams/{STREAM}");
     let (mut cursor, mut log) = (Value::Null, String::new());
     match handler {
-        "commit" | "seek a cursor" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
+        "commit" | "seek a cursor" | "poll on" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
+        "read on" => cursor = client.get(&format!("{stream}/events?from=earliest")).await.body()["cursor"].clone(),
         "ring" => log = time::note_truth(world).await.map(|life| format!("LOG#{life}#1")).unwrap_or_default(),
         _ => {}
     }
     doom(world, plan);
     let reply = match handler {
         "poll" | "poll what expired" => poll(client, "billing").await,
+        "poll on" | "read on" => {
+            let of = if handler == "poll on" { "subscriptions/billing/poll" } else { "events" };
+            client.get(&format!("{stream}/{of}?cursor={}", cursor.as_str().expect("the cursor of a page"))).await
+        }
         "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,
         "commit" => {
             let opened = client.open(&cursor).await.expect("the cursor of a page");
@@ -223,6 +233,7 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
         "list" => client.admin("GET", "/streams", None).await,
         "describe" => client.admin("GET", &stream, None).await,
         "describe a subscription" => client.admin("GET", &format!("{stream}/subscriptions/billing"), None).await,
+        "list subscriptions" => client.admin("GET", &format!("{stream}/subscriptions"), None).await,
         "subscribe" => subscribe(client, "shipping", json!("earliest")).await,
         "seek" => seek(client, "billing", json!("latest")).await,
         "seek a cursor" => seek(client, "billing", json!({ "cursor": cursor })).await,
@@ -232,6 +243,7 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
         "delete" => life::delete_once(client).await,
         "compact" => client.admin("POST", &format!("{stream}/compact"), None::<Value>).await,
         "ring" => return status(compactor::compact(world, &log).await.is_some_and(|outcome| outcome.is_ok())),
+        "sample" => return status(compactor::sample(world).await),
         _ => return status(compactor::keep(world).await),
     };
     reply.status()
@@ -324,14 +336,18 @@ async fn ask_to_publish(handler: &str, world: &World, plan: Option<Plan>) -> Rep
             doom(world, plan);
             publisher.attempt(&request).await
         }
-        "publish at a tail" => {
+        "publish at a tail" | "publish at a tail once" => {
             // The tail of that key's partition, as its publisher was told.
             let told = publisher.request(&["key-1"], None);
             let told = publisher.attempt(&told).await;
             let tail = told.body()["events"][0]["offset"].as_u64().expect("a receipt") + 1;
-            let request = publisher.expecting("key-1", tail);
+            let once = handler == "publish at a tail once";
+            let key = plan.is_some().to_string();
+            let request = publisher.expecting("key-1", tail, once.then_some(&*key));
             doom(world, plan);
-            publisher.attempt(&request).await
+            let reply = publisher.attempt(&request).await;
+            // Without a key it must not ask again; with one it is told what became of it.
+            if once { publisher.attempt(&request).await } else { reply }
         }
         "publish much" => {
             let request = publisher.large(4);

@@ -13,7 +13,7 @@ const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
 const AFTER: [&str; 5] = ["conflict", "error after", "lost reply", "zombie", "cut off"];
 
 /// Everything else.
-const HAPPENED: [&str; 58] = [
+const HAPPENED: [&str; 60] = [
     "fault in progress on TransactWriteItems",
     "a subscription was moved to an old cursor",
     "a request when everything had to work",
@@ -27,8 +27,10 @@ const HAPPENED: [&str; 58] = [
     "a process was frozen",
     "a publish recognised its own batch",
     "a receipt was replayed",
+    "a request was sent twice at once",
     "a request was repeated under another Idempotency-Key",
     "a stream was created again",
+    "something was written into a life that had ended",
     "a life was known to its end",
     "a sweep while everybody was busy",
     "a subscription was deleted",

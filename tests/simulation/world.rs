@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use embedded::{CallInfo, Engine};
-use ledger::model::StreamName;
+use ledger::model::{Incarnation, StreamName};
 use ledger::{Clock, Ledger, Settings, Timestamp};
 use platform::access::{Allowance, Quotas};
 use platform::api_key::Token;
@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::counters::Counters;
 use crate::dice::Dice;
-use crate::fate::Plan;
+use crate::fate::{Plan, life};
 use crate::history::{Facts, History};
 use crate::process::{Process, Service};
 use crate::swarm::Swarm;
@@ -52,6 +52,10 @@ pub(crate) struct Inner {
     pub(crate) gate: RwLock<()>,
     /// Set by rings of the doorbell, taken by the table's change stream.
     pub(crate) rings: tokio::sync::mpsc::UnboundedSender<String>,
+    /// The life of the stream that goes on, as far as its clients were told, and those that ended.
+    lives: Mutex<(Option<Incarnation>, BTreeSet<Incarnation>)>,
+    /// The tokens of transactions that are written.
+    transactions: Mutex<BTreeSet<String>>,
     history: Mutex<History>,
     counters: Mutex<Counters>,
     processes: Mutex<Vec<Arc<Process>>>,
@@ -98,6 +102,8 @@ impl World {
             client,
             gate: RwLock::new(()),
             rings,
+            lives: Mutex::default(),
+            transactions: Mutex::default(),
             history: Mutex::default(),
             counters: Mutex::default(),
             processes: Mutex::default(),
@@ -268,6 +274,18 @@ impl Inner {
         *lock(&self.next_plan) = Some(plan);
     }
 
+    /// A life of the stream began.
+    pub(crate) fn began(&self, life: Incarnation) {
+        lock(&self.lives).0 = Some(life);
+    }
+
+    /// The life that went on ended.
+    pub(crate) fn ended(&self) {
+        let mut lives = lock(&self.lives);
+        let ended = lives.0.take();
+        lives.1.extend(ended);
+    }
+
     /// Writes a line of the story, if somebody wants to read it.
     pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
         if self.told {
@@ -302,6 +320,15 @@ impl Inner {
         // The note of what is to be collected goes last.
         if call.operation == "DeleteItem" && call.partition_keys.iter().any(|key| key == "DELETED") {
             self.count("what was left of a life was collected");
+        }
+        let of = call.partition_keys.iter().find_map(|key| life(key, &key[..=key.find('#')?]));
+        if call.operation != "DeleteItem" && of.is_some_and(|of| lock(&self.lives).1.contains(&of)) {
+            self.count("something was written into a life that had ended");
+        }
+        // A transaction that is tried again succeeds again, and changes nothing.
+        let token = &call.transaction_token;
+        if !token.is_empty() && !lock(&self.transactions).insert(token.clone()) {
+            return;
         }
         // Changes of one partition by one write come together, as they do in a batch of the change stream.
         let changed: BTreeSet<_> = call.partition_keys.iter().filter(|key| key.starts_with("LOG#")).collect();

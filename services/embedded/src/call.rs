@@ -15,6 +15,8 @@ pub struct CallInfo {
     pub partition_keys: Vec<String>,
     /// How many items a transaction names; 0 for any other operation.
     pub transaction_items: usize,
+    /// The token of a transaction, which is the same whenever it is tried again; empty for any other operation.
+    pub transaction_token: String,
     /// Whether it asks for a strongly consistent read.
     pub consistent_read: bool,
     /// What an update of one item does to it; empty for any other operation.
@@ -47,6 +49,7 @@ impl CallInfo {
             operation: operation.to_owned(),
             partition_keys,
             transaction_items: request["TransactItems"].as_array().map_or(0, Vec::len),
+            transaction_token: request["ClientRequestToken"].as_str().unwrap_or_default().to_owned(),
             consistent_read: request["ConsistentRead"].as_bool().unwrap_or_default(),
             update: request["UpdateExpression"].as_str().unwrap_or_default().to_owned(),
         }

@@ -2,6 +2,7 @@
 //! restart goes on from the cursor and the state that were kept together, or from what was committed and the state of
 //! then; a new beginning drops both.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ledger::model::cursor::Payload;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use crate::actors::reader::{note_expired, open};
 use crate::actors::subscriber::{commit, subscribe};
+use crate::checker::bootstraps::within;
 use crate::client::{Client, Reply, records};
 use crate::history::{Outcome, Read, Seen};
 use crate::swarm::{HOUR_MS, RETENTION_HOURS};
@@ -202,12 +204,14 @@ impl Committed {
         if matches!(outcome, Outcome::Nothing(_)) {
             return;
         }
-        let mut farthest = cursor.clone();
-        if let Some(before) = self.farthest.take().filter(|before| before.used_for == cursor.used_for) {
-            farthest.progress = before.progress.join(&cursor.progress);
-        }
-        let was_there = farthest.progress == cursor.progress && outcome.done().is_some();
-        self.built = was_there.then(|| built.clone());
-        self.farthest = Some(farthest);
+        let before = self.farthest.take().filter(|before| before.used_for == cursor.used_for);
+        // Nobody else commits for it, and so its places of one bootstrap never cross.
+        let is_farther = before.as_ref().is_none_or(|Payload { progress: before, .. }| {
+            let same = before.bootstrap == cursor.progress.bootstrap;
+            cursor.progress.bootstrap > before.bootstrap
+                || (same && within(&cursor.progress, before).is_some_and(Ordering::is_ge))
+        });
+        self.built = (is_farther && outcome.done().is_some()).then(|| built.clone());
+        self.farthest = if is_farther { Some(cursor.clone()) } else { before };
     }
 }

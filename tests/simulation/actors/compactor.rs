@@ -54,9 +54,18 @@ pub(crate) async fn compact(world: &World, key: &str) -> Option<Result<()>> {
     world.invoke(Service::Compactor, Facts::default(), plan, |it| compactor::compact(it.ledger.clone(), changes)).await
 }
 
-/// One invocation of the keeper; whether it succeeded.
+/// One sweep of the keeper; whether it succeeded.
 pub(crate) async fn keep(world: &World) -> bool {
-    let schedule = serde_json::from_value(json!({})).expect("the schedule's shape");
+    invoke_keeper(world, json!({})).await
+}
+
+/// One look of the keeper at all subscriptions; whether it succeeded.
+pub(crate) async fn sample(world: &World) -> bool {
+    invoke_keeper(world, json!({ "task": "sample" })).await
+}
+
+async fn invoke_keeper(world: &World, schedule: serde_json::Value) -> bool {
+    let schedule = serde_json::from_value(schedule).expect("the schedule's shape");
     let plan = world.plan(Service::Keeper);
     let kept = world.invoke(Service::Keeper, Facts::default(), plan, |it| keeper::keep(it.ledger.clone(), schedule));
     kept.await.is_some_and(|outcome| outcome.is_ok())

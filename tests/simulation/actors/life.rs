@@ -41,6 +41,9 @@ pub(crate) async fn create(client: &Client, partitions: u64) -> Reply {
     let new = reply.status() == 201;
     let outcome = reply.outcome(|body| {
         let incarnation = body["incarnation"].as_str().and_then(Incarnation::parse).expect("an incarnation");
+        if new {
+            world.began(incarnation);
+        }
         (incarnation, body["partition_count"].as_u64().expect("a count"), new)
     });
     world.history().creates.push(Create { span: reply.span, outcome });
@@ -88,7 +91,7 @@ async fn delete_until_gone(client: &Client) {
 /// Asks once for the end of the stream.
 pub(crate) async fn delete_once(client: &Client) -> Reply {
     let reply = client.admin("DELETE", &format!("/streams/{STREAM}"), None).await;
-    let outcome = reply.outcome(|_| ());
+    let outcome = reply.outcome(|_| client.world.0.ended());
     client.world.0.history().deletes.push(Delete { span: reply.span, outcome });
     reply
 }

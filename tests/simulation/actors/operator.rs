@@ -41,6 +41,7 @@ pub(crate) async fn move_subscriptions(world: World) {
             7 => drop(subscribe(&client, "billing", json!("latest")).await),
             0 => drop(seek(&client, "state-1", json!("compacted")).await),
             1 => {
+                client.admin("GET", &format!("/streams/{STREAM}/subscriptions"), None).await;
                 // To where it stands: commits of before must be refused all the same.
                 let path = format!("/streams/{STREAM}/subscriptions/billing");
                 let reply = client.admin("GET", &path, None).await;

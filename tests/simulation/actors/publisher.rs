@@ -1,5 +1,5 @@
 //! Publishers: plain ones that never repeat a request, careful ones that repeat it with the same Idempotency-Key until
-//! they know, and ones that expect a certain tail. Their requests go to one partition or to several.
+//! they know, or twice at once, and ones that expect a certain tail. Their requests go to one partition or to several.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
@@ -71,8 +71,8 @@ impl Publisher {
     }
 
     /// A request of one event that expects this tail.
-    pub(crate) fn expecting(&self, key: &str, tail: u64) -> Request {
-        Request { expected_tail: Some(tail), ..self.request(&[key], None) }
+    pub(crate) fn expecting(&self, key: &str, tail: u64, idempotency_key: Option<&str>) -> Request {
+        Request { expected_tail: Some(tail), ..self.request(&[key], idempotency_key) }
     }
 
     /// A request of so many events that takes several slots.
@@ -88,7 +88,7 @@ impl Publisher {
         let world = &self.client.world;
         let dice = &world.0.dice;
         let careful = dice.chance(500);
-        let expected_tail = self.tail.filter(|_| !careful && dice.chance(300));
+        let expected_tail = self.tail.filter(|_| dice.chance(if careful { 500 } else { 300 }));
         let request = if dice.chance(90) {
             self.large(dice.between(3..=5))
         } else {
@@ -105,7 +105,19 @@ impl Publisher {
         let world = self.client.world.clone();
         let dice = &world.0.dice;
         for _ in 0..6 {
-            let reply = self.attempt(&request).await;
+            // Most often where one of them may stand in the way of the other.
+            let at_once = if request.expected_tail.is_some() { 600 } else { 100 };
+            let reply = if request.idempotency_key.is_some() && dice.chance(at_once) {
+                world.0.count("a request was sent twice at once");
+                let mut other = Self::new(&world, self.number);
+                let soon = async {
+                    world.pause(0..=30).await;
+                    other.attempt(&request).await
+                };
+                tokio::join!(self.attempt(&request), soon).0
+            } else {
+                self.attempt(&request).await
+            };
             let again = request.idempotency_key.is_some()
                 && (matches!(reply.status(), 0 | 429 | 500 | 503) || reply.code() == "idempotency_in_progress");
             if !again {

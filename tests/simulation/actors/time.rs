@@ -8,7 +8,7 @@ use ledger::model::cursor::Payload;
 use ledger::{Error, PageRequest, ReadFrom, StartFrom};
 use tokio::sync::RwLockWriteGuard;
 
-use crate::actors::compactor::keep;
+use crate::actors::compactor::{keep, sample};
 use crate::actors::operator::{Item, scan};
 use crate::history::Seen;
 use crate::swarm::{DAY_MS, HOUR_MS, Leap, RETENTION_HOURS};
@@ -58,6 +58,7 @@ pub(crate) async fn sweep_now_and_then(world: World) {
     for _ in 0..world.0.swarm.sweeps {
         world.pause(500..=9_000).await;
         keep(&world).await;
+        sample(&world).await;
         world.0.count("a sweep while everybody was busy");
         delete_expired(&world, world.0.dice.between(0..=1_000)).await;
     }

@@ -36,6 +36,9 @@ pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     {
         conditions_are_no_pretext(known, log, anomalies);
     }
+    if known.history.truth.len() == 1 {
+        nothing_stands_in_its_own_way(known, anomalies);
+    }
 }
 
 fn one_event_per_position(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -221,6 +224,25 @@ fn conditions_are_no_pretext(known: &Known<'_>, log: &BTreeMap<u64, Seen>, anoma
         if was_there && !after.any(|one| one.span.begun <= publish.span.ended) {
             anomalies
                 .push(format!("11 a publish on the condition of tail {expected} was refused, and that was the tail"));
+        }
+    }
+}
+
+/// Who asks again, with the same key, for what was published is not told that the tail moved.
+fn nothing_stands_in_its_own_way(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let lies = |id: u64| known.places.values().flat_map(BTreeMap::values).flatten().any(|seen| seen.id == id);
+    for refused in &known.history.publishes {
+        let Some(key) = &refused.idempotency_key else { continue };
+        if refused.outcome != Outcome::Nothing("tail_mismatch".to_owned()) {
+            continue;
+        }
+        let id = refused.events[0].id;
+        let attempts = known.attempts(id);
+        let told = attempts.iter().any(|one| one.idempotency_key.as_ref() == Some(key) && one.outcome.done().is_some());
+        let all_with_it = attempts.iter().all(|one| one.idempotency_key.as_ref() == Some(key));
+        let first = attempts.iter().map(|one| one.span.begun).min().unwrap_or_default();
+        if refused.span.ended <= first + REMEMBERED_MS && (told || (all_with_it && lies(id))) {
+            anomalies.push(format!("9 event {id} was refused for its tail and is there with the same key {key}"));
         }
     }
 }
