@@ -39,13 +39,13 @@ fn api_key(world: &World) -> ApiKey {
 async fn a_key_that_may_have_been_stored_is_not_denied() {
     let world = World::new().await;
     let key = api_key(&world);
-    world.engine.inject(Fault::on("PutItem", FaultKind::LostReplyAfter, 1));
-    world.engine.inject(Fault::on("GetItem", FaultKind::Throttle, 4));
+    world.engine.set_fate(InOrder::of("TransactWriteItems", [LOST_REPLY]));
     let error = world.ledger.create_api_key(&key).await;
     assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+    world.engine.set_fate(InOrder::of("none", []));
     assert_eq!(world.ledger.find_api_key(&key.id).await.expect("a read"), Some(key.clone()));
     world.ledger.create_api_key(&key).await.expect("the very same key again is harmless");
-    world.engine.inject(Fault::on("GetItem", FaultKind::Throttle, 4));
+    world.engine.set_fate(InOrder::of("GetItem", [Decision::Proceed]));
     let error = world.ledger.create_api_key(&key).await;
     assert!(matches!(error, Err(Error::Unavailable(_))), "the refusal was sure: {error:?}");
 }

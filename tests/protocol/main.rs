@@ -7,6 +7,7 @@ mod cost;
 mod doubt;
 mod faults;
 mod heads;
+mod keys;
 mod lag;
 mod life;
 mod races;

@@ -191,8 +191,8 @@ impl World {
 impl Inner {
     /// A ledger that meets no fault and remembers nothing: what the checker takes the truth from.
     pub(crate) fn faultless(&self) -> Ledger {
-        let randomness = ledger::Randomness::seeded(0);
-        Ledger::new(self.client.clone(), TABLE, self.clock.clone(), randomness, Settings { alone: false })
+        let (randomness, settings) = (self.dice.randomness(), Settings { alone: false });
+        Ledger::new(self.client.clone(), TABLE, self.clock.clone(), randomness, settings)
     }
 
     pub(crate) fn stream(&self) -> StreamName {

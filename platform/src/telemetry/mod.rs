@@ -1,5 +1,6 @@
 //! What a service tells of itself: logs, metrics and the one line of each invocation.
 
+pub mod api_keys;
 pub mod catalogue;
 pub mod consumers;
 mod emf;

@@ -1,17 +1,24 @@
 //! Does what a schedule is for.
 
 use ledger::{Ledger, Result};
-use platform::telemetry::consumers;
+use platform::telemetry::{api_keys, consumers};
 
 use crate::wire::{Schedule, Task};
 
-/// Sweeps every stream once, or looks once at how every subscription does.
+/// Sweeps every stream once and looks at the API keys, or looks once at how every subscription does.
 ///
 /// # Errors
 /// Those of the sweep, and of a sample that could not even begin; the schedule comes again anyway.
 pub async fn keep(ledger: Ledger, schedule: Schedule) -> Result<()> {
     match schedule.task {
-        Task::Sweep => ledger.sweep().await,
+        Task::Sweep => {
+            // First, because a sweep may take all the time there is; and whether it can be done or not.
+            match ledger.list_api_keys().await {
+                Ok(keys) => api_keys::record(&keys, ledger.clock().now()),
+                Err(error) => tracing::warn!(%error, "the API keys were not looked at"),
+            }
+            ledger.sweep().await
+        }
         Task::Sample => {
             consumers::record(&ledger.sample_consumers().await?);
             Ok(())

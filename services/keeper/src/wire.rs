@@ -25,7 +25,7 @@ impl Schedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Healing and tidying, each hour.
+    /// Healing and tidying, and a look at the API keys, each hour.
     #[default]
     Sweep,
     /// A look at all subscriptions, each minute: the rule's input is `{"task": "sample"}`.

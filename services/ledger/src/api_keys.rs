@@ -1,5 +1,7 @@
 //! API keys: stored with everything else, because the table has one owner. What they allow is decided by `platform`.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
 use crate::answers::{ApiKey, ApiKeyState};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -17,19 +19,39 @@ impl Ledger {
         self.store.api_key(id).await
     }
 
+    /// All keys, by client, and those of one in the order in which they were made; revoked and expired ones among them. One
+    /// read for each.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>> {
+        let ids = self.store.all_api_key_ids().await?;
+        let reads = stream::iter(ids).map(|id| async move { self.store.api_key(&id).await });
+        let keys: Vec<_> = reads.buffered(limits::READS_AT_ONCE).try_collect().await?;
+        // A query may see a list before the key that was stored with it.
+        Ok(keys.into_iter().flatten().collect())
+    }
+
     /// Stores a new key. Storing the very same key again is harmless.
     ///
     /// # Errors
     /// `Internal` when another key has its id, `Unavailable`, `OutcomeUnknown`.
     pub async fn create_api_key(&self, key: &ApiKey) -> Result<()> {
-        match self.store.put_api_key(key).await? {
-            Outcome::Applied => Ok(()),
-            // The very same key, or an earlier attempt of ours.
-            Outcome::Refused { doubtful, .. } => {
-                let found = self.store.api_key(&key.id).await.map_err(Error::after_doubt(doubtful))?;
-                // It may have been used since.
-                let same = found.is_some_and(|found| ApiKey { last_used_at: key.last_used_at, ..found } == *key);
-                if same { Ok(()) } else { Err(Error::broken("ids of API keys are unique")) }
+        let mut doubtful = false;
+        loop {
+            let honest = Error::after_doubt(doubtful);
+            let known = self.store.api_key_ids_of(&key.client).await.map_err(honest)?;
+            match self.store.put_api_key(key, &known).await.map_err(honest)? {
+                Outcome::Applied => return Ok(()),
+                Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
+            }
+            let found = self.store.api_key(&key.id).await.map_err(Error::after_doubt(doubtful))?;
+            match found {
+                // The client got another key meanwhile.
+                None => {}
+                // The very same key, or an earlier attempt of ours; it may have been used since.
+                Some(found) if ApiKey { last_used_at: key.last_used_at, ..found.clone() } == *key => return Ok(()),
+                Some(_) => return Err(Error::broken("ids of API keys are unique")),
             }
         }
     }

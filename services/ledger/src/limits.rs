@@ -116,6 +116,8 @@ pub const NOTE_MS: u64 = 500;
 pub const RETRY_PAUSE_MS: std::ops::RangeInclusive<u64> = 25..=400;
 /// The windows that the quotas of API keys are counted in, in milliseconds.
 pub const QUOTA_WINDOW_MS: u64 = 10_000;
+/// An API key that expires within so long should get a successor now, in milliseconds: two weeks.
+pub const API_KEY_NOTICE_MS: u64 = 14 * 24 * HOUR_MS;
 /// Commits that a subscription remembers.
 pub const REMEMBERED_COMMITS: usize = 10;
 /// So far apart lie the commits that a subscription remembers, in milliseconds; but for the last one, which is always known.
@@ -126,8 +128,8 @@ pub const SAMPLE_MS: u64 = 45_000;
 pub const KEEPER_LATE_MS: u64 = 3 * HOUR_MS;
 /// Reads of one sample of all subscriptions: what it costs at the most. Most of them cost a unit each.
 pub const SAMPLE_READS: usize = 20_000;
-/// Reads that a sample has under way at once.
-pub const SAMPLE_READS_AT_ONCE: usize = 16;
+/// Reads that a sample, or a list of API keys, has under way at once.
+pub const READS_AT_ONCE: usize = 16;
 
 const _: () = {
     // Every event must fit an item, with room for its attributes and framing.

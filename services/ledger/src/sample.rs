@@ -144,7 +144,7 @@ impl Run {
             return known;
         }
         let (clock, ends_at) = (self.clock.clone(), self.ends_at);
-        let mut answers = stream::iter(reads).buffer_unordered(limits::SAMPLE_READS_AT_ONCE);
+        let mut answers = stream::iter(reads).buffer_unordered(limits::READS_AT_ONCE);
         while let Some((key, answer)) = answers.next().await {
             if let Some(value) = self.note(what, answer) {
                 known.insert(key, value);

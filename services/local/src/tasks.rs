@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use embedded::Engine;
+use keeper::{Schedule, Task};
 use ledger::{Clock, Ledger, PartitionId, Timestamp};
-use platform::telemetry::{Telemetry, Traces, consumers};
+use platform::telemetry::{Telemetry, Traces};
 
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
@@ -68,9 +69,8 @@ async fn delete_expired(engine: Engine) {
 /// Sweeps at the start and every hour.
 pub(crate) async fn keeper(ledger: Ledger, telemetry: Telemetry, engine: Engine) {
     loop {
-        let swept = telemetry.event(&ledger, "sweep", &ledger.randomness().hex_id(), ledger.sweep()).await;
         // The sweep keeps what must not be deleted; without it nothing may be.
-        if swept.is_ok() {
+        if keep(&ledger, &telemetry, Task::Sweep).await.is_ok() {
             delete_expired(engine.clone()).await;
         }
         ledger.clock().sleep(SWEEP_PAUSE_MS).await;
@@ -92,11 +92,13 @@ pub(crate) async fn exporter(traces: Traces, clock: Clock) {
 pub(crate) async fn sampler(ledger: Ledger, telemetry: Telemetry) {
     loop {
         ledger.clock().sleep(SAMPLE_PAUSE_MS).await;
-        let sample = async {
-            consumers::record(&ledger.sample_consumers().await?);
-            Ok(())
-        };
         // What went wrong is logged; the next sample comes anyway.
-        telemetry.event(&ledger, "sample", &ledger.randomness().hex_id(), sample).await.ok();
+        keep(&ledger, &telemetry, Task::Sample).await.ok();
     }
+}
+
+async fn keep(ledger: &Ledger, telemetry: &Telemetry, task: Task) -> ledger::Result<()> {
+    let schedule = Schedule { task };
+    let work = keeper::keep(ledger.clone(), schedule);
+    telemetry.event(ledger, schedule.operation(), &ledger.randomness().hex_id(), work).await
 }

@@ -9,6 +9,8 @@ use crate::planted::{Bug, is_planted};
 
 /// The partition key that all streams' definitions share, so that one Query lists them.
 pub(crate) const STREAMS: &str = "STREAMS";
+/// The partition key of what all API keys have in common.
+pub(crate) const CALLERS: &str = "KEYS";
 /// The partition key of what deleted streams have left to collect.
 pub(crate) const DELETED: &str = "DELETED";
 
@@ -31,6 +33,8 @@ pub(crate) enum Key<'a> {
     Receipt(Incarnation, [u8; 32]),
     /// `KEY#<key id>` / `KEY`: an API key.
     Caller(&'a str),
+    /// `KEYS` / `CLIENT#<client>`: the ids of a client's API keys, so that they can be listed.
+    CallersOf(&'a str),
     /// `KEYS` / `EPOCH`: a number that grows when what services remember of keys is wrong.
     CallersEpoch,
     /// `LIMIT#<key id>#<quota>` / `W#<window>`: how much of a quota is leased in a window.
@@ -52,7 +56,7 @@ impl Key<'_> {
             Self::Compacted(partition, ..) => compacted(partition),
             Self::Receipt(incarnation, hash) => format!("IDEM#{incarnation}#{}", hexadecimal(hash)),
             Self::Caller(id) => format!("KEY#{id}"),
-            Self::CallersEpoch => "KEYS".to_owned(),
+            Self::CallersOf(_) | Self::CallersEpoch => CALLERS.to_owned(),
             Self::Lease(id, quota, _) => format!("LIMIT#{id}#{quota}"),
             Self::Keeper => "KEEPER".to_owned(),
         }
@@ -69,6 +73,7 @@ impl Key<'_> {
             Self::Compacted(_, hash, key) => format!("KEY#{hash}#{}", key.as_str()),
             Self::Receipt(..) => "IDEM".to_owned(),
             Self::Caller(_) => "KEY".to_owned(),
+            Self::CallersOf(client) => format!("{CLIENT}{client}"),
             Self::CallersEpoch => "EPOCH".to_owned(),
             Self::Lease(_, _, window) => format!("W#{window:020}"),
             Self::Keeper => "KEEPER".to_owned(),
@@ -76,6 +81,8 @@ impl Key<'_> {
     }
 }
 
+/// What the sort keys of clients' lists of API keys begin with.
+pub(crate) const CLIENT: &str = "CLIENT#";
 /// What the sort keys of subscriptions begin with.
 pub(crate) const SUBSCRIPTION: &str = "SUB#";
 

@@ -1,7 +1,7 @@
 //! API keys. Kept here because the table has one owner; what they allow is decided by `platform`.
 
-use super::super::schema::Key;
-use super::super::{Attributes, Item, Outcome, Read, Store, Write, packed};
+use super::super::schema::{CALLERS, CLIENT, Key};
+use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
 use crate::answers::ApiKey;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -10,6 +10,7 @@ use crate::error::Result;
 const RECORD: &str = "api_key";
 const TIER: &str = "tier";
 const LAST_USED_AT: &str = "last_used_at";
+const IDS: &str = "ids";
 const EPOCH: &str = "epoch";
 
 impl Store {
@@ -17,10 +18,30 @@ impl Store {
         self.get(Key::Caller(id)).await?.as_ref().map(read).transpose()
     }
 
-    /// Stores a key; refused when its id exists.
-    pub(crate) async fn put_api_key(&self, key: &ApiKey) -> Result<Outcome> {
+    /// The ids of a client's keys, in the order in which they were made.
+    pub(crate) async fn api_key_ids_of(&self, client: &str) -> Result<Vec<String>> {
+        self.get(Key::CallersOf(client)).await?.as_ref().map_or(Ok(Vec::new()), read_ids)
+    }
+
+    /// The ids of all keys, by client.
+    pub(crate) async fn all_api_key_ids(&self) -> Result<Vec<String>> {
+        let clients =
+            Query { partition_key: CALLERS.to_owned(), range: Range::Prefix(CLIENT.to_owned()), descending: false };
+        let lists = self.all(&clients).await?.iter().map(read_ids).collect::<Result<Vec<_>>>()?;
+        Ok(lists.concat())
+    }
+
+    /// Stores a key and lists it with those of its client that are known; refused when its id exists, or the client has
+    /// others by now.
+    pub(crate) async fn put_api_key(&self, key: &ApiKey, known: &[String]) -> Result<Outcome> {
         let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
-        self.settle_one(Write::put(item).when("attribute_not_exists(PK)")).await
+        let ids = [known, &[key.id.clone()]].concat();
+        let list = Item::new(Key::CallersOf(&key.client)).with(IDS, packed(&ids));
+        let list = match known {
+            [] => Write::put(list).when("attribute_not_exists(PK)"),
+            known => Write::put(list).when("ids = :known").value(":known", packed(&known)),
+        };
+        self.settle(vec![Write::put(item).when("attribute_not_exists(PK)"), list], self.deadline()).await
     }
 
     /// Writes a key over what is known of it; refused when that changed.
@@ -51,6 +72,10 @@ impl Store {
         let write = Write::update(Key::CallersEpoch, "ADD epoch :one").value(":one", 1_u64);
         self.settle_one(write).await
     }
+}
+
+fn read_ids(item: &Attributes) -> Result<Vec<String>> {
+    item.unpacked(IDS)
 }
 
 fn read(item: &Attributes) -> Result<ApiKey> {
