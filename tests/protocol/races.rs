@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use embedded::{CallInfo, Course, Engine, Fate};
-use ledger::model::StreamName;
+use ledger::model::{Event, StreamName};
 use ledger::{Clock, Error, Ledger, PageRequest, PublishRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
 
 use crate::world::{
@@ -217,6 +217,20 @@ async fn who_asks_again_for_what_moved_the_tail_itself_is_not_refused() {
     let stale = PublishRequest { expected_tail: Some(0), ..once(&stream, vec![event("a", "2")], 2) };
     let error = world.ledger.publish(stale).await.expect_err("the tail moved");
     assert!(matches!(error, Error::TailMismatch { expected: 0, tail: 1 }), "{error:?}");
+}
+
+/// Else a repetition could be refused for the tail of another partition than the one where it is under way.
+#[tokio::test]
+async fn who_asks_again_asks_about_the_same_partition_also_without_a_key_of_events() {
+    let mut partitions = Vec::new();
+    for seed in 2..8 {
+        let world = World::new().await;
+        let stream = world.stream(16, 24).await;
+        let keyless = Event { key: None, ..event("a", "1") };
+        let published = world.another(seed).publish(once(&stream, vec![keyless], 7)).await.expect("a place");
+        partitions.push(published.places[0].0);
+    }
+    assert_eq!(partitions, [partitions[0]; 6]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,6 +77,8 @@ pub const COMPACTION_WRITES: usize = 16;
 pub const CACHE_MS: u64 = 30_000;
 /// Until a deleted name can be created again on a fleet: every cache must have expired, by whosever clock.
 pub const NAME_REUSE_MS: u64 = 120_000;
+/// How long what is left of a deleted stream is looked for; far longer than any write into it can still be under way.
+pub const COLLECTION_MS: u64 = 24 * HOUR_MS;
 /// How long a receipt of an Idempotency-Key is kept: a day, and a minute for clocks that differ.
 pub const RECEIPT_MS: u64 = 24 * HOUR_MS + CLOCK_SKEW_MS;
 /// Between the logical expiry of a record batch and its physical deletion.
@@ -102,7 +104,7 @@ pub const HOUR_MS: u64 = 3_600_000;
 /// Lost races for a slot after which a publish answers `contention`.
 pub const SLOT_RACES: u32 = 8;
 /// How long after a write began queries may still see it in part, in milliseconds: far longer than any attempt takes.
-pub const UNFINISHED_MS: u64 = 60_000;
+pub const UNFINISHED_MS: u64 = 120_000;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
 pub const OPERATION_MS: u64 = 8_000;
 /// How long a request may take until its answer is on its way, in milliseconds. API Gateway gives up after 30 seconds.
@@ -149,6 +151,8 @@ const _: () = {
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
     // No service acknowledges into a dead incarnation once the name is free again.
     assert!(CACHE_MS + REQUEST_MS + CLOCK_SKEW_MS < NAME_REUSE_MS);
+    // Whatever a writer has under way is over by every clock before queries are believed to see it.
+    assert!(OPERATION_MS + REQUEST_MS + CLOCK_SKEW_MS < UNFINISHED_MS);
     // After the longest wait there is time to read what came.
     assert!(WAIT_SECONDS as u64 * 1_000 + OPERATION_MS + ANSWER_MS <= REQUEST_MS);
     // No round of compaction outlives a tombstone that it did not see.

@@ -1,5 +1,5 @@
 //! Poll: the next records after a position, from compacted state or from the log. Changes nothing that a reader could
-//! notice; only the minute of a subscription's last poll is noted.
+//! notice; only the minute of a subscription's last poll is noted, and how many bootstraps it began.
 
 use crate::answers::{EventPage, Lag, PageRequest, ReadFrom};
 use crate::clock::Timestamp;

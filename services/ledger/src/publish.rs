@@ -104,7 +104,7 @@ impl Ledger {
         if stream.compactor_stalled {
             return Err(Error::CompactorStalled);
         }
-        let layout = self.lay_out(&stream, &request.events);
+        let layout = self.lay_out(&stream, &request);
         if request.expected_tail.is_some() && layout.lanes.len() > 1 {
             let detail = "`If-Match` names one tail, so all events of the request must go to one partition";
             return Err(Error::Refused { pointer: "/events", detail });
@@ -117,12 +117,17 @@ impl Ledger {
         published
     }
 
-    fn lay_out(&self, stream: &StreamItem, events: &[Event]) -> Layout {
+    fn lay_out(&self, stream: &StreamItem, request: &PublishRequest) -> Layout {
         let count = stream.partition_count();
-        let keyless_partition = u16::try_from(self.randomness.below(u64::from(count))).unwrap_or_default();
-        let partitions = partitions(events, count, keyless_partition);
+        let drawn = match request.idempotency {
+            // Whoever asks again meets the same tails: else what is under way in one partition would be judged by another.
+            Some(Idempotency { key: [a, b, c, d, ..], .. }) => u64::from(u32::from_be_bytes([a, b, c, d])),
+            None => self.randomness.below(u64::from(count)),
+        };
+        let keyless_partition = u16::try_from(drawn % u64::from(count)).unwrap_or_default();
+        let partitions = partitions(&request.events, count, keyless_partition);
         let mut grouped: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
-        for (event, partition) in events.iter().zip(&partitions) {
+        for (event, partition) in request.events.iter().zip(&partitions) {
             grouped.entry(*partition).or_default().push(event.clone());
         }
         let lane = |(partition, events): (u16, Vec<Event>)| Lane {

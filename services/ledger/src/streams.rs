@@ -113,8 +113,12 @@ impl Ledger {
         if let Outcome::Refused { doubtful, .. } = outcome? {
             // An earlier attempt of ours may have done it.
             let found = self.store.stream(name).await.map_err(Error::after_doubt(doubtful))?;
-            let ours = |found: StreamItem| found.incarnation() == stream.incarnation() && found.deleted_at == Some(now);
-            return if found.is_some_and(ours) { Ok(()) } else { Err(Error::StreamNotFound) };
+            return match found.filter(|found| found.incarnation() == stream.incarnation()) {
+                Some(found) if found.deleted_at == Some(now) => Ok(()),
+                Some(_) => Err(Error::StreamNotFound),
+                // Another life has begun since, and whose deletion ended this one is not known any more.
+                None => Err(Error::after_doubt(doubtful)(Error::StreamNotFound)),
+            };
         }
         Ok(())
     }

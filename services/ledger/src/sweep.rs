@@ -44,8 +44,9 @@ impl Ledger {
         }
         for ended in self.store.ended_streams().await? {
             // Until every cache has expired, services may still write into it.
-            if ended.deleted_at.plus(limits::NAME_REUSE_MS) < self.clock.now() {
-                failures.note("a deleted stream was not collected", self.store.collect(&ended).await);
+            let now = self.clock.now();
+            if ended.deleted_at.plus(limits::NAME_REUSE_MS) < now {
+                failures.note("a deleted stream was not collected", self.store.collect(&ended, now).await);
             }
         }
         if let Some(error) = failures.first {

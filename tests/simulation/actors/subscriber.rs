@@ -189,9 +189,11 @@ pub(crate) async fn subscribe(client: &Client, subscription: &str, start: Value)
     let path = format!("/streams/{STREAM}/subscriptions");
     let body = json!({ "subscription_id": subscription, "start_from": start });
     let reply = client.post(Service::Admin, &path, &[], body).await;
-    // Only the create that made it says where it begins.
     if reply.status() != 200 {
         note_placed(client, &reply, subscription, &start, false).await;
+    } else if reply.facts.get().writes.iter().any(|(operation, ..)| operation == "PutItem") {
+        // It was there; but perhaps this very create had made it, and somebody moved it before that could be found out.
+        placed(client, &reply, subscription, &start, false, (None, Outcome::Unknown));
     }
     reply
 }
@@ -210,6 +212,17 @@ async fn note_placed(client: &Client, reply: &Reply, name: &str, start: &Value, 
         Some(payload) if reply.is_ok() => Outcome::Done(payload),
         _ => reply.outcome(|_| ()).map_unknown(),
     };
+    placed(client, reply, name, start, seek, (target, outcome));
+}
+
+fn placed(
+    client: &Client,
+    reply: &Reply,
+    name: &str,
+    start: &Value,
+    seek: bool,
+    (target, outcome): (Option<Payload>, Outcome<Payload>),
+) {
     let start = start.as_str().or(start["timestamp"].as_str()).unwrap_or("cursor").to_owned();
     let placed = Placed { span: reply.span, name: name.to_owned(), start, target, seek, outcome };
     client.world.0.history().placed.push(placed);

@@ -5,6 +5,7 @@ use super::super::{Attributes, Query, Range, Read, Store, Write};
 use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::limits;
 use crate::model::Incarnation;
 use crate::store::item::unreadable;
 use crate::table::{SORT_KEY, TIME_TO_LIVE};
@@ -35,9 +36,9 @@ impl Store {
         self.all(&query).await?.iter().map(CollectedStream::read).collect()
     }
 
-    /// Deletes what time to live will not delete; the note itself only when nothing of it was found: a compaction that began
-    /// before may still write.
-    pub(crate) async fn collect(&self, ended: &CollectedStream) -> Result<()> {
+    /// Deletes what time to live will not delete, and the note itself when nothing was found a day after the end: a publish or
+    /// a compaction that began before may still write.
+    pub(crate) async fn collect(&self, ended: &CollectedStream, now: Timestamp) -> Result<()> {
         let mut found = self.delete_all(schema::stream(ended.incarnation), "", false).await?;
         for partition in 0..ended.partition_count {
             let partition = PartitionId { incarnation: ended.incarnation, partition };
@@ -45,7 +46,7 @@ impl Store {
             // Record batches expire by themselves, except a head that was reduced to a stub.
             found |= self.delete_all(schema::log(&partition), "SEQ#", true).await?;
         }
-        if found {
+        if found || now < ended.deleted_at.plus(limits::COLLECTION_MS) {
             return Ok(());
         }
         self.settle_one(Write::delete(Key::Deleted(ended.incarnation))).await?;
