@@ -35,7 +35,7 @@ impl Store {
     /// others by now.
     pub(crate) async fn put_api_key(&self, key: &ApiKey, known: &[String]) -> Result<Outcome> {
         let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
-        let ids = [known, &[key.id.clone()]].concat();
+        let ids = [known, std::slice::from_ref(&key.id)].concat();
         let list = Item::new(Key::CallersOf(&key.client)).with(IDS, packed(&ids));
         let list = match known {
             [] => Write::put(list).when("attribute_not_exists(PK)"),
