@@ -86,10 +86,12 @@ async fn r5_start_points_are_fixed_when_the_subscription_is_created() {
     let time = api.app().clock.now().to_string();
     api.app().clock.advance(1000);
     stream.publish_numbered(3..5).await;
-    let starts =
-        [("earliest", json!("earliest"), 0), ("latest", json!("latest"), 5), ("time", json!({ "timestamp": time }), 3)];
-    let starts = starts.into_iter().chain([("future", json!({ "timestamp": "2999-01-01T00:00:00.000Z" }), 5)]);
-    let starts: Vec<_> = starts.collect();
+    let starts = [
+        ("earliest", json!("earliest"), 0),
+        ("latest", json!("latest"), 5),
+        ("time", json!({ "timestamp": time }), 3),
+        ("future", json!({ "timestamp": "2999-01-01T00:00:00.000Z" }), 5),
+    ];
     for (name, start_from, _) in &starts {
         let made = stream.subscribe(name, start_from.clone()).await;
         assert_eq!(made["start_from"], *start_from);

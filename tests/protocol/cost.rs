@@ -191,11 +191,7 @@ async fn an_idempotent_publish_costs_a_transaction() {
 #[tokio::test]
 async fn a_bootstrap_that_begins_costs_one_write_unit() {
     let world = World::new().await;
-    let stream = world.stream(1, 24).await;
-    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
-    world.ledger.compact_stream(&stream).await.expect("compaction");
-    let name = subscription("builder");
-    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let (stream, name) = world.state_of_a().await;
     let first = world.ledger.poll(&stream, &name, None, page()).await.expect("a page");
     world.engine.record();
     world.ledger.poll(&stream, &name, None, page()).await.expect("another bootstrap");
@@ -235,6 +231,18 @@ async fn noting_the_use_of_a_key_costs_one_write_unit() {
     let calls = world.engine.take_calls();
     // DynamoDB bills the look at an absent item too; the embedded engine may not.
     assert!(units(&calls).0 <= 2.0 && calls.len() == 2, "{calls:?}");
+}
+
+#[tokio::test]
+async fn listing_keys_costs_a_read_unit_for_each_and_one_for_their_lists() {
+    let world = World::new().await;
+    for client in ["audit", "billing", "billing"] {
+        let key = Token::mint(world.ledger.randomness(), "test").record(client, &["poll:*"], world.clock.now());
+        world.ledger.create_api_key(&key).await.expect("a key");
+    }
+    world.engine.record();
+    assert_eq!(world.ledger.list_api_keys().await.expect("a list").len(), 3);
+    assert_eq!(units(&world.engine.take_calls()), (4.0, 0.0));
 }
 
 #[tokio::test]

@@ -80,19 +80,10 @@ async fn a_commit_that_comes_late_ends_no_bootstrap_that_began_since() {
     assert!(rest.consistent && !rest.in_snapshot);
 }
 
-/// A stream whose state has one key, and a subscription that begins with it.
-async fn state_of_a(world: &World) -> (StreamName, SubscriptionName) {
-    let (stream, name) = (world.stream(1, 1).await, subscription("builder"));
-    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
-    world.ledger.compact_stream(&stream).await.expect("compaction");
-    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
-    (stream, name)
-}
-
 #[tokio::test]
 async fn who_lost_events_has_the_state_of_no_moment() {
     let world = World::new().await;
-    let (stream, name) = state_of_a(&world).await;
+    let (stream, name) = world.state_of_a().await;
     let poll = async |cursor| world.ledger.poll(&stream, &name, cursor, page()).await;
     let built = poll(None).await.expect("the state");
     assert!(built.consistent);
@@ -305,7 +296,7 @@ async fn who_goes_on_in_the_next_life_ends_no_bootstrap_of_which_nothing_is_comm
 #[tokio::test]
 async fn who_lags_behind_makes_nothing_inconsistent_that_another_built() {
     let world = World::new().await;
-    let (stream, name) = state_of_a(&world).await;
+    let (stream, name) = world.state_of_a().await;
     let poll = async |cursor| world.ledger.poll(&stream, &name, cursor, page()).await;
     let commit = async |cursor| world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced;
     let state = poll(None).await.expect("the state");

@@ -56,6 +56,15 @@ impl World {
         definition.name
     }
 
+    /// A stream whose state has one key, and a subscription that begins with it.
+    pub(crate) async fn state_of_a(&self) -> (StreamName, SubscriptionName) {
+        let (stream, name) = (self.stream(1, 1).await, subscription("builder"));
+        publish(&self.ledger, &stream, "a", "1").await.expect("a place");
+        self.ledger.compact_stream(&stream).await.expect("compaction");
+        self.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+        (stream, name)
+    }
+
     /// Every event of a stream, in the order they were read, as (partition, offset, data).
     pub(crate) async fn log(&self, stream: &StreamName) -> Vec<(u16, u64, String)> {
         let mut from = ReadFrom::Start(StartFrom::Earliest);
