@@ -2,12 +2,13 @@
 //! rules; the numbers are those of the design and begin each anomaly. They follow the anomaly catalogue of Jepsen's Kafka
 //! workload in the terms of this ledger.
 //!
-//! 0 nothing breaks inside. [`log`]: 1 one event per position, 2 one position per event, 3 nothing acknowledged is lost,
-//! 4 nothing refused appears and nothing late, 5 no torn request, 6 real-time order, 7 a client's own order, 9 equal keys
-//! get equal receipts. [`reads`]: 8 contiguous pages, 10 `caught_up` is true, 15 retention, 16 start points, 21 all readers
-//! see the same log. [`subscriptions`]: 13 at least once, 14 commits form a ratchet. [`lives`]: 11 one winner, 17 nothing
-//! crosses lives, and API keys have ends. [`bootstraps`]: 13 and 14 of those who read compacted state. [`state`]: 18 the view is a fold, 19 honest watermarks, 20 exact bootstrap. While the
-//! run goes on: 12 a read changes nothing, 22 everything works again after faults stop.
+//! 0 nothing breaks inside. [`log`]: 1 one event per position, 2 one position per event, 3 nothing acknowledged is
+//! lost, 4 nothing refused appears and nothing late, 5 no torn request, 6 real-time order, 7 a client's own order, 9
+//! equal keys get equal receipts. [`reads`]: 8 contiguous pages, 10 `caught_up` is true, 15 retention, 16 start points,
+//! 21 all readers see the same log. [`subscriptions`]: 13 at least once, 14 commits form a ratchet. [`lives`]: 11 one
+//! winner, 17 nothing crosses lives, and API keys have ends. [`bootstraps`]: 13 and 14 of those who read compacted
+//! state. [`state`]: 18 the view is a fold, 19 honest watermarks, 20 exact bootstrap. While the run goes on: 12 a read
+//! changes nothing, 22 everything works again after faults stop.
 
 pub(crate) mod bootstraps;
 mod lives;
