@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
 use serde_json::{Value, json};
+use tests::app::Endless;
 use tests::stream::numbered;
 use tests::{Answer, Api, Stream};
 
@@ -98,16 +99,6 @@ async fn o4_readers_wait_for_a_store_that_is_away() {
     stream.get("/events?from=earliest").await.problem(503, "unavailable");
     broken.store(0, Ordering::SeqCst);
     assert_eq!(stream.drain("reader", 10).await.len(), 1);
-}
-
-/// Each call of one operation lasts longer than any client waits.
-pub(crate) struct Endless(pub(crate) &'static str);
-
-impl Fate for Endless {
-    fn decide(&self, call: &CallInfo) -> Course {
-        let returns_ms = if call.operation == self.0 { ledger::limits::REQUEST_MS } else { 0 };
-        Course { returns_ms, ..Course::default() }
-    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! A: what each route asks of its callers. The tests walk the OpenAPI document, so a new route is in them from its first
 //! day, and one that says nothing of its scope fails.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::conformance::{Operation, operations};
+use tests::stream::list;
 use tests::{Answer, Api, Stream};
 
 const ACTIONS: [&str; 7] = ["publish", "poll", "commit", "bootstrap", "stream.admin", "sub.admin", "keys.admin"];
@@ -10,8 +11,8 @@ const ACTIONS: [&str; 7] = ["publish", "poll", "commit", "bootstrap", "stream.ad
 /// A stream that has everything which a path can name.
 async fn furnished(api: &Api, number: usize) -> Stream {
     let stream = Stream::create(api, &format!("scopes-{number}")).await;
-    stream.subscribe("reader", serde_json::json!("earliest")).await;
-    stream.publish(serde_json::json!([{ "key": "key", "type": "a", "data": 1 }])).await;
+    stream.subscribe("reader", json!("earliest")).await;
+    stream.publish(json!([{ "key": "key", "type": "a", "data": 1 }])).await;
     stream.compact().await;
     stream
 }
@@ -106,21 +107,67 @@ fn without_id(mut problem: Value) -> Value {
 async fn a15_a_bootstrap_needs_a_scope_of_its_own() {
     let api = Api::in_process().await;
     let stream = furnished(&api, 3000).await;
-    let start = serde_json::json!({ "subscription_id": "state", "start_from": "compacted" });
-    let seek = serde_json::json!({ "to": "compacted" });
+    let start = json!({ "subscription_id": "state", "start_from": "compacted" });
+    let seek = json!({ "to": "compacted" });
     let without = stream.seen_by(&api.with_scopes(&["sub.admin:*", "poll:*", "bootstrap:*:other"]).await);
     without.post("/subscriptions", start.clone()).await.problem(403, "insufficient_scope");
     without.post("/subscriptions/reader/seek", seek.clone()).await.problem(403, "insufficient_scope");
-    let _ = without.post("/subscriptions/reader/seek", serde_json::json!({ "to": "earliest" })).await.ok(200);
+    let _ = without.post("/subscriptions/reader/seek", json!({ "to": "earliest" })).await.ok(200);
     let with = stream.seen_by(&api.with_scopes(&["sub.admin:*", "bootstrap:*"]).await);
     let _ = with.post("/subscriptions", start).await.ok(201);
     let _ = with.post("/subscriptions/reader/seek", seek).await.ok(200);
     // A cursor within a bootstrap is a way there as well.
-    stream.publish(serde_json::json!([{ "key": "other", "type": "a", "data": 1 }])).await;
+    stream.publish(json!([{ "key": "other", "type": "a", "data": 1 }])).await;
     stream.compact().await;
     let page = stream.poll("state", "?limit=1").await;
     assert_eq!(page["phase"], "snapshot");
-    let seek = serde_json::json!({ "to": { "cursor": page["cursor"] } });
+    let seek = json!({ "to": { "cursor": page["cursor"] } });
     without.post("/subscriptions/state/seek", seek.clone()).await.problem(403, "insufficient_scope");
     let _ = with.post("/subscriptions/state/seek", seek).await.ok(200);
+}
+
+#[tokio::test]
+async fn a15_nobody_falls_back_to_compacted_state_who_may_not_start_there() {
+    let api = Api::in_process().await;
+    let stream = Stream::define(&api, "a15", json!({ "retention_hours": 1, "compaction": true })).await;
+    stream.subscribe("reader", json!("earliest")).await;
+    stream.publish(json!([{ "key": "key", "type": "a", "data": 1 }])).await;
+    stream.compact().await;
+    api.app().clock.advance(2 * 3_600_000);
+    stream.publish(json!([{ "key": "other", "type": "a", "data": 1 }])).await;
+    stream.compact().await;
+    let without = stream.seen_by(&api.with_scopes(&["poll:*", "commit:*", "bootstrap:*:other"]).await);
+    let gone = without.get("/subscriptions/reader/poll").await.problem(410, "position_expired");
+    let begin = gone["bootstrap_cursor"].as_str().expect("there is compacted state");
+    let (poll, commit) = (format!("/subscriptions/reader/poll?cursor={begin}"), "/subscriptions/reader/commit");
+    without.get(&poll).await.problem(403, "insufficient_scope");
+    without.post(commit, json!({ "cursor": begin })).await.problem(403, "insufficient_scope");
+    let earliest = json!({ "cursor": gone["earliest_cursor"] });
+    assert_eq!(without.post(commit, earliest).await.ok(200)["advanced"], true, "the log is open to it");
+
+    let with = stream.seen_by(&api.with_scopes(&["poll:*", "commit:*", "bootstrap:*"]).await);
+    let page = with.get(&poll).await.ok(200);
+    assert_eq!(page["events"][0]["snapshot"], true);
+    // What it began others may go on with.
+    let cursor = json!({ "cursor": page["cursor"] });
+    assert_eq!(without.post(commit, cursor).await.ok(200)["advanced"], true);
+}
+
+#[tokio::test]
+async fn a2_a_name_in_a_body_is_held_to_the_scope_like_one_in_the_path() {
+    let api = Api::in_process().await;
+    let stream = furnished(&api, 5000).await;
+    let caller = api.with_scopes(&["stream.admin:mine-*", &format!("sub.admin:{}:team-*", stream.name)]).await;
+    for (name, status) in [("mine-a", 201), ("other", 403), ("mine", 403)] {
+        let answer = caller.post("/streams", json!({ "stream_id": name })).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+    }
+    for (name, status) in [("team-a", 201), ("other", 403), ("team", 403)] {
+        let body = json!({ "subscription_id": name, "start_from": "earliest" });
+        let answer = stream.seen_by(&caller).post("/subscriptions", body).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+    }
+    let listed = api.get("/streams?limit=1000").await.ok(200);
+    let names: Vec<Value> = list(&listed["streams"]).iter().map(|stream| stream["stream_id"].clone()).collect();
+    assert_eq!(names, ["mine-a", stream.name.as_str()]);
 }

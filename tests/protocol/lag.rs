@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
-use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp};
+use ledger::model::StreamName;
+use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp, limits};
 
 use crate::world::{HOUR_MS, START, Torn, World, definition, event, page, publish, request, subscription, two_batches};
 
@@ -255,4 +256,52 @@ async fn a_sample_costs_a_read_for_each_place_and_none_for_each_reader() {
     // The streams, two looks for subscriptions, two heads, and the two places where five of them stand.
     assert_eq!((calls.len(), write), (7, 0.0));
     assert_eq!(read, 7.0, "ten subscriptions are within one unit of 4 KB");
+}
+
+/// Events of so many keys that each partition has some, published together.
+async fn publish_everywhere(world: &World, stream: &StreamName) {
+    let events = (0..500).map(|number| event(&format!("key-{number}"), "1")).collect();
+    world.ledger.publish(request(stream, events)).await.expect("places");
+}
+
+#[tokio::test]
+async fn a_page_of_subscriptions_reads_each_place_once_and_a_bounded_number_of_them() {
+    const PARTITIONS: usize = 32;
+    const SUBSCRIPTIONS: usize = 20;
+    let world = World::new().await;
+    let stream = world.stream(32, 24).await;
+    // Each stands elsewhere than the others, in every partition.
+    for number in 0..SUBSCRIPTIONS {
+        publish_everywhere(&world, &stream).await;
+        let name = subscription(&format!("reader-{number:02}"));
+        world.ledger.create_subscription(&stream, &name, StartFrom::Latest).await.expect("a subscription");
+    }
+    publish_everywhere(&world, &stream).await;
+    world.clock.advance(1_000);
+    publish_everywhere(&world, &stream).await;
+    let (mut lags, mut after, mut pages) = (Vec::new(), None, Vec::new());
+    loop {
+        world.engine.record();
+        let page = world.ledger.list_subscriptions(&stream, after.as_deref(), 100, |_| true).await.expect("a list");
+        let calls = world.engine.take_calls().len();
+        assert_eq!(calls, 1 + PARTITIONS + page.items.len() * PARTITIONS, "a query, the ends, and the places");
+        lags.extend(page.items.iter().map(|item| (item.lag.events, item.lag.ms)));
+        pages.push(page.items.len());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let fitting = limits::LISTING_READS / PARTITIONS;
+    assert_eq!(pages, [fitting, SUBSCRIPTIONS - fitting]);
+    let expected = (0..SUBSCRIPTIONS).map(|number| (500 * (SUBSCRIPTIONS + 1 - number) as u64, 1_000));
+    assert_eq!(lags, expected.collect::<Vec<_>>());
+    // Those that stand together are measured together.
+    let many: Vec<_> = (0..30).map(|number| subscription(&format!("same-{number:02}"))).collect();
+    for name in &many {
+        world.ledger.create_subscription(&stream, name, StartFrom::Earliest).await.expect("a subscription");
+    }
+    world.engine.record();
+    let page = world.ledger.list_subscriptions(&stream, Some("s"), 100, |_| true).await.expect("a list");
+    assert_eq!((page.items.len(), world.engine.take_calls().len()), (30, 1 + 2 * PARTITIONS));
 }

@@ -4,6 +4,7 @@
 //! every run is the same. With `EVENTLEDGER_TABLE` the same routers run on a DynamoDB over the network, each test on a
 //! table of its own; the server under test, if there is one, is named too. Only this file reads the environment.
 
+use embedded::{CallInfo, Course, Fate};
 use ledger::model::StreamName;
 use ledger::{ApiKey, Clock, Ledger, Randomness, Settings, Timestamp};
 use platform::access::Quotas;
@@ -181,5 +182,16 @@ impl Server {
         let url = std::env::var("EVENTLEDGER_API_URL").ok()?;
         let key = std::env::var("EVENTLEDGER_API_KEY").expect("EVENTLEDGER_API_KEY is set beside EVENTLEDGER_API_URL");
         Some(Self { transport: Transport::remote(&url), key: key.trim().to_owned() })
+    }
+}
+
+/// Each call of one operation lasts longer than any client waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless(pub &'static str);
+
+impl Fate for Endless {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let returns_ms = if call.operation == self.0 { ledger::limits::REQUEST_MS } else { 0 };
+        Course { returns_ms, ..Course::default() }
     }
 }

@@ -12,7 +12,7 @@ use platform::in_flight::InFlight;
 use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
-use tests::app::App;
+use tests::app::{App, Endless};
 use tower::ServiceExt;
 
 use crate::told::{Told, Written};
@@ -208,6 +208,21 @@ async fn a_body_that_does_not_come_is_no_fault_and_no_slowness_of_ours() {
     assert_eq!((&line["operation"], &line["code"]), (&json!("publish"), &json!("body_timeout")));
     let numbers = ["body_ms", "Latency", "ClientErrors", "Faults", "SlowRequests"].map(|name| line[name].as_u64());
     assert_eq!(numbers, [Some(10_000), Some(0), Some(1), None, None]);
+}
+
+#[tokio::test]
+async fn a_call_of_the_store_that_was_cut_off_is_told_too() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("poll", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
+    told.written.take();
+    api.app().engine().set_fate(Endless("Query"));
+    api.get("/streams/orders/events?from=earliest").await.problem(503, "unavailable");
+    let [line] = told.written.documents().try_into().expect("one line");
+    assert_eq!(line["dynamo"]["Query"], 1, "{line}");
+    let longest = line["DynamoLatency"].as_array().and_then(|all| all.iter().filter_map(Value::as_u64).max());
+    assert!(longest.is_some_and(|milliseconds| milliseconds > 10_000), "{line}");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use crate::answers::{EventPage, PartitionId};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
-use crate::model::cursor::{CursorUse, Payload};
-use crate::model::{Phase, Position, Progress, Record, SubscriptionName};
+use crate::model::cursor::{Cursor, CursorUse, Payload};
+use crate::model::{Phase, Position, Progress, Record, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::poll::Found;
 use crate::store::{Outcome, Store, StreamItem};
@@ -19,10 +19,20 @@ use crate::store::{Outcome, Store, StreamItem};
 const STORE_PAGES: usize = 8;
 
 impl Ledger {
+    /// Whether to read on from a cursor, or to commit it, is to begin a bootstrap: it is one that came with `PositionExpired`
+    /// or `StreamRecreated`, and leads from the log to compacted state.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
+    pub async fn begins_bootstrap(&self, name: &StreamName, cursor: &Cursor) -> Result<bool> {
+        let mut stream = self.stream(name).await?;
+        Ok(self.open_cursor(&mut stream, cursor).await?.progress.is_to_begin())
+    }
+
     /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.
     pub(crate) async fn snapshot_page(&self, stream: &StreamItem, payload: &Payload, limit: u32) -> Result<EventPage> {
         // Where the log will be read from is looked at when a bootstrap begins, and not again before the snapshot ends.
-        let (mut progress, verified_at) = if payload.progress.positions.is_empty() {
+        let (mut progress, verified_at) = if payload.progress.is_to_begin() {
             (self.begin_bootstrap(stream, &payload.used_for).await?, self.clock.now())
         } else {
             (payload.progress.clone(), payload.verified_at)

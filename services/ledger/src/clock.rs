@@ -138,6 +138,15 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock back, as an operator or a time server may.
+    ///
+    /// # Panics
+    /// On any other clock.
+    pub fn set_back(&self, milliseconds: u64) {
+        let Source::Manual(now) = &self.0 else { panic!("only a manual clock is set back") };
+        now.fetch_sub(milliseconds, Ordering::SeqCst);
+    }
+
     /// Does work until a time, and gives it up then: `None`. Work that is so late already is not begun and not gone on with,
     /// however the time passed: the process may have been frozen. A manual clock wakes nobody; on it work is given up when
     /// it is next looked at.

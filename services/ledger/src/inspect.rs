@@ -1,10 +1,15 @@
-//! How far readers are: lag, exactly, from the records themselves. What it says of a subscription is in `status`; all
-//! subscriptions at once are in `sample`.
+//! How far readers are: lag, exactly, from the records themselves. What it says of a subscription is in `status`; the
+//! subscriptions of all streams at once are in `sample`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::answers::{Lag, Listing, PartitionId, Status, SubscriptionDescription};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::limits;
 use crate::model::cursor::CursorUse;
 use crate::model::{Position, Progress, StreamName, SubscriptionName};
 use crate::status::{Evidence, status};
@@ -41,14 +46,14 @@ pub(crate) struct End {
 
 impl End {
     /// The slot whose record batch must be read to know how old what lies beyond a position is; the newest one is known.
-    pub(crate) fn unknown_slot(&self, position: Position) -> Option<u64> {
+    fn unknown_slot(&self, position: Position) -> Option<u64> {
         self.head.filter(|head| head.slot > position.slot).map(|_| position.slot)
     }
 }
 
 /// The positions of progress; a bootstrap that has not begun has everything before it.
-pub(crate) fn positions(stream: &StreamItem, progress: &Progress) -> Vec<Position> {
-    if progress.positions.is_empty() {
+fn positions(stream: &StreamItem, progress: &Progress) -> Vec<Position> {
+    if progress.is_to_begin() {
         vec![Position::START; usize::from(stream.partition_count())]
     } else {
         progress.positions.clone()
@@ -56,13 +61,7 @@ pub(crate) fn positions(stream: &StreamItem, progress: &Progress) -> Vec<Positio
 }
 
 /// What lies beyond a position of one partition; `first` is the record batch at it, where [`End::unknown_slot`] asked.
-pub(crate) fn beyond_position(
-    stream: &StreamItem,
-    position: Position,
-    end: End,
-    first: Option<Place>,
-    now: Timestamp,
-) -> Beyond {
+fn beyond_position(stream: &StreamItem, position: Position, end: End, first: Option<Place>, now: Timestamp) -> Beyond {
     let events = end.tail.offset.saturating_sub(position.offset);
     let next = if end.unknown_slot(position).is_some() { first } else { end.head }.filter(|_| events > 0);
     Beyond {
@@ -72,16 +71,49 @@ pub(crate) fn beyond_position(
     }
 }
 
+/// What is known of the log of a stream, to tell what lies beyond many positions.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// How far each partition goes.
+    pub(crate) ends: BTreeMap<u16, End>,
+    /// The first record batch at or after a slot of a partition.
+    pub(crate) places: BTreeMap<(u16, u64), Option<Place>>,
+}
+
+impl Survey {
+    /// The slots at which a record batch must be read to know how old what lies beyond progress is.
+    pub(crate) fn unknown_slots(&self, stream: &StreamItem, progress: &Progress) -> Vec<(u16, u64)> {
+        let slot = |(partition, position): (u16, Position)| {
+            Some((partition, self.ends.get(&partition)?.unknown_slot(position)?))
+        };
+        (0..).zip(positions(stream, progress)).filter_map(slot).collect()
+    }
+
+    /// What lies beyond progress; none where something that it takes was not read.
+    pub(crate) fn beyond(&self, stream: &StreamItem, progress: &Progress, now: Timestamp) -> Option<Beyond> {
+        let mut lanes = Vec::new();
+        for (partition, position) in (0..).zip(positions(stream, progress)) {
+            let end = *self.ends.get(&partition)?;
+            let place = match end.unknown_slot(position) {
+                Some(slot) => *self.places.get(&(partition, slot))?,
+                None => None,
+            };
+            lanes.push(beyond_position(stream, position, end, place, now));
+        }
+        Some(Beyond::of(progress, lanes))
+    }
+}
+
 impl Beyond {
     /// What lies beyond progress, from what lies beyond each of its positions.
-    pub(crate) fn of(progress: &Progress, lanes: impl IntoIterator<Item = Self>) -> Self {
+    fn of(progress: &Progress, lanes: impl IntoIterator<Item = Self>) -> Self {
         let sum = lanes.into_iter().fold(Self::default(), |sum, lane| Self {
             lag: Lag { events: sum.lag.events + lane.lag.events, ms: sum.lag.ms.max(lane.lag.ms) },
             lost: sum.lost || lane.lost,
             past_tail: sum.past_tail || lane.past_tail,
         });
         // A bootstrap that has not begun needs nothing of the log.
-        Self { lost: sum.lost && !progress.positions.is_empty(), ..sum }
+        Self { lost: sum.lost && !progress.is_to_begin(), ..sum }
     }
 }
 
@@ -161,7 +193,8 @@ impl Ledger {
         self.describe(&stream, item).await
     }
 
-    /// Lists the subscriptions of a stream that come after a name, each with how it does.
+    /// Lists the subscriptions of a stream that come after a name, each with how it does. A page may be shorter than asked
+    /// for: the log is read at no more than [`limits::LISTING_READS`] places for it, or for a single subscription.
     ///
     /// # Errors
     /// `StreamNotFound`, `Unavailable`.
@@ -174,17 +207,40 @@ impl Ledger {
     ) -> Result<Listing<SubscriptionDescription>> {
         let stream = self.stream(stream).await?;
         let query = Store::subscriptions(stream.incarnation(), after);
-        let page = self
+        let mut page = self
             .list(&query, limit, SubscriptionItem::read, |item| {
                 let shown = item.is_live() && visible(&item.name);
                 shown.then(|| (item.name.to_string(), item.clone()))
             })
             .await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for item in page.items {
-            items.push(self.describe(&stream, item).await?);
+        if page.items.is_empty() {
+            return Ok(Listing { items: Vec::new(), next: page.next });
         }
-        Ok(Listing { items, next: page.next })
+        let end = async |partition: PartitionId| Ok::<_, Error>((partition.partition, self.end(&partition).await?));
+        let mut survey = Survey { ends: at_once(stream.partitions().map(end)).await?, ..Survey::default() };
+        let mut unknown = BTreeSet::new();
+        let fits = |item: &&SubscriptionItem| {
+            unknown.extend(survey.unknown_slots(&stream, &item.progress));
+            unknown.len() <= limits::LISTING_READS
+        };
+        let fitting = page.items.iter().take_while(fits).count().max(1);
+        if fitting < page.items.len() {
+            page.items.truncate(fitting);
+            page.next = page.items.last().map(|item| item.name.to_string());
+        }
+        let place = async |(partition, slot): (u16, u64)| {
+            let place = self.first_place(&stream.partition(partition), slot).await?;
+            Ok::<_, Error>(((partition, slot), place))
+        };
+        let unknown: BTreeSet<_> =
+            page.items.iter().flat_map(|item| survey.unknown_slots(&stream, &item.progress)).collect();
+        survey.places = at_once(unknown.into_iter().map(place)).await?;
+        let now = self.clock.now();
+        let describe = |item: SubscriptionItem| {
+            let beyond = survey.beyond(&stream, &item.progress, now).ok_or(Error::broken("all of it was read"))?;
+            Ok(self.description(&stream, item, &beyond, now))
+        };
+        Ok(Listing { items: page.items.into_iter().map(describe).collect::<Result<_>>()?, next: page.next })
     }
 
     pub(crate) async fn describe(
@@ -193,10 +249,20 @@ impl Ledger {
         item: SubscriptionItem,
     ) -> Result<SubscriptionDescription> {
         let beyond = self.beyond(stream, &item.progress).await?;
-        let status = judge(&item, &beyond, self.clock.now());
+        Ok(self.description(stream, item, &beyond, self.clock.now()))
+    }
+
+    fn description(
+        &self,
+        stream: &StreamItem,
+        item: SubscriptionItem,
+        beyond: &Beyond,
+        now: Timestamp,
+    ) -> SubscriptionDescription {
+        let status = judge(&item, beyond, now);
         let used_for = CursorUse::subscription(&item.name, item.generation);
         let cursor = self.seal_at(stream, used_for, item.progress.clone(), item.verified_at);
-        Ok(SubscriptionDescription {
+        SubscriptionDescription {
             in_snapshot: item.progress.in_snapshot(),
             cursor,
             status,
@@ -208,6 +274,13 @@ impl Ledger {
             generation: item.generation,
             created_at: item.created_at,
             name: item.name,
-        })
+        }
     }
+}
+
+/// Reads some at once, and fails with the first that does.
+async fn at_once<K: Ord, V>(
+    reads: impl Iterator<Item = impl Future<Output = Result<(K, V)>>>,
+) -> Result<BTreeMap<K, V>> {
+    stream::iter(reads).buffer_unordered(limits::READS_AT_ONCE).try_collect().await
 }

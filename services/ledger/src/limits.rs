@@ -130,7 +130,9 @@ pub const SAMPLE_MS: u64 = 45_000;
 pub const KEEPER_LATE_MS: u64 = 3 * HOUR_MS;
 /// Reads of one sample of all subscriptions: what it costs at the most. Most of them cost a unit each.
 pub const SAMPLE_READS: usize = 20_000;
-/// Reads that a sample, or a list of API keys, has under way at once.
+/// Places of the log that are read for a page of subscriptions: one request is not to cost what a thousand do.
+pub const LISTING_READS: usize = 500;
+/// Reads that a sample, or a list of subscriptions or API keys, has under way at once.
 pub const READS_AT_ONCE: usize = 16;
 
 const _: () = {

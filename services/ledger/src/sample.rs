@@ -13,7 +13,7 @@ use futures::stream::{self, StreamExt};
 use crate::answers::{ConsumerSample, ConsumersSample};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
-use crate::inspect::{Beyond, End, Place, beyond_position, judge, positions};
+use crate::inspect::{End, Place, Survey, judge};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::store::{Store, StreamItem, SubscriptionItem};
@@ -49,10 +49,10 @@ impl Ledger {
         if subscriptions.is_empty() {
             return;
         }
-        let ends = self.ends(stream, run).await;
-        let places = self.places(stream, &subscriptions, &ends, run).await;
+        let mut survey = Survey { ends: self.ends(stream, run).await, ..Survey::default() };
+        survey.places = self.places(stream, &subscriptions, &survey, run).await;
         for item in subscriptions {
-            match measure(stream, &item, &ends, &places, self.clock.now()) {
+            match measure(stream, &item, &survey, self.clock.now()) {
                 Some(consumer) => run.sample.consumers.push(consumer),
                 None => run.sample.complete = false,
             }
@@ -73,16 +73,11 @@ impl Ledger {
         &self,
         stream: &StreamItem,
         subscriptions: &[SubscriptionItem],
-        ends: &BTreeMap<u16, End>,
+        survey: &Survey,
         run: &mut Run,
     ) -> BTreeMap<(u16, u64), Option<Place>> {
-        let mut unknown = BTreeSet::new();
-        for item in subscriptions {
-            for (partition, position) in (0..).zip(positions(stream, &item.progress)) {
-                let slot = ends.get(&partition).and_then(|end| end.unknown_slot(position));
-                unknown.extend(slot.map(|slot| (partition, slot)));
-            }
-        }
+        let unknown: BTreeSet<_> =
+            subscriptions.iter().flat_map(|item| survey.unknown_slots(stream, &item.progress)).collect();
         let places = unknown.into_iter().map(|(partition, slot)| async move {
             let place = self.first_place(&stream.partition(partition), slot).await;
             ((partition, slot), place)
@@ -158,24 +153,9 @@ impl Run {
 }
 
 /// How a subscription does, if all that it takes is known.
-fn measure(
-    stream: &StreamItem,
-    item: &SubscriptionItem,
-    ends: &BTreeMap<u16, End>,
-    places: &BTreeMap<(u16, u64), Option<Place>>,
-    now: Timestamp,
-) -> Option<ConsumerSample> {
-    let mut lanes = Vec::new();
-    for (partition, position) in (0..).zip(positions(stream, &item.progress)) {
-        let end = *ends.get(&partition)?;
-        let place = match end.unknown_slot(position) {
-            Some(slot) => *places.get(&(partition, slot))?,
-            None => None,
-        };
-        lanes.push(beyond_position(stream, position, end, place, now));
-    }
-    let beyond = Beyond::of(&item.progress, lanes);
-    let needs_the_log = beyond.lag.events > 0 && !item.progress.positions.is_empty();
+fn measure(stream: &StreamItem, item: &SubscriptionItem, survey: &Survey, now: Timestamp) -> Option<ConsumerSample> {
+    let beyond = survey.beyond(stream, &item.progress, now)?;
+    let needs_the_log = beyond.lag.events > 0 && !item.progress.is_to_begin();
     let left = if beyond.lost { 0 } else { stream.retention_ms().saturating_sub(beyond.lag.ms) };
     Some(ConsumerSample {
         stream: stream.name().clone(),

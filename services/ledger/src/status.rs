@@ -15,6 +15,11 @@ const SHORTEST_PATIENCE_MS: u64 = 10 * 60_000;
 /// Commits that show a pace: of fewer, one pause for another reason would be taken for it.
 const COMMITS_OF_A_PACE: usize = 4;
 
+/// From where on the order of ten commits is a trend: it is as marked in one of forty memories without any. Twice the same five
+/// come to 20 at most.
+const TREND: i32 = 23;
+const _: () = assert!(limits::REMEMBERED_COMMITS == 10, "else another number is a trend");
+
 /// What a subscription left behind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
@@ -72,17 +77,17 @@ fn patience(commits: &[KnownCommit]) -> u64 {
     SHORTEST_PATIENCE_MS.max(pauses[pauses.len() / 2].saturating_mul(2))
 }
 
-/// Whether a full memory of commits shows a reader that never caught up and loses ground: each of the later half left more
-/// than each of the earlier half. One that merely stays behind, or swings, is not meant, nor one that was there between.
+/// Whether a full memory of commits shows a reader that never caught up and loses ground: what they left has an upward trend
+/// by the test of Mann and Kendall, which counts the pairs of commits of which the later left more, less those of which it left
+/// less. However large the steps and the swings are, only their order counts. One that merely stays behind, or swings, is not
+/// meant, nor one that was there between.
 fn falls_behind(commits: &[KnownCommit]) -> bool {
-    if commits.len() < limits::REMEMBERED_COMMITS {
+    if commits.len() < limits::REMEMBERED_COMMITS || commits.iter().any(|commit| commit.lag_events == 0) {
         return false;
     }
-    let left = |commits: &[KnownCommit]| commits.iter().map(|commit| commit.lag_events).collect::<Vec<_>>();
-    let (earlier, later) = commits.split_at(commits.len() / 2);
-    let (earlier, later) = (left(earlier), left(later));
-    let caught_up = earlier.iter().chain(&later).any(|events| *events == 0);
-    !caught_up && later.iter().min() > earlier.iter().max()
+    let pairs = (0..commits.len()).flat_map(|later| (0..later).map(move |earlier| (earlier, later)));
+    let signs = pairs.map(|(earlier, later)| commits[later].lag_events.cmp(&commits[earlier].lag_events) as i32);
+    signs.sum::<i32>() >= TREND
 }
 
 /// Adds a commit to those that are remembered. The last one always stays; those before it lie a minute apart, each with the
@@ -325,6 +330,20 @@ mod tests {
                 }
             }
             prop_assert_eq!(reader.status(), Status::Warn);
+        }
+
+        #[test]
+        fn who_loses_ground_is_warned_of_however_it_swings(growth in 1..50_usize, swing in 0..=3_usize, beginning in 0..2_usize) {
+            let mut reader = Reader::new();
+            for round in beginning..beginning + 40 {
+                reader.wait(MINUTE_MS);
+                let wanted = growth * (round + round % 2 * swing) + 1;
+                let left = reader.published.len() - reader.committed;
+                reader.publish((wanted + 1).saturating_sub(left).max(1));
+                reader.work(reader.published.len() - reader.committed - wanted);
+                let known = round - beginning + 1;
+                prop_assert_eq!(reader.status() == Status::Warn, known >= limits::REMEMBERED_COMMITS, "{}", known);
+            }
         }
 
         #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 
@@ -34,31 +33,29 @@ pub(crate) fn link(producers: impl IntoIterator<Item = Option<TraceParent>>) {
     });
 }
 
-/// The span of a call of the store. It ends when it is told how the call ended, or is dropped.
+/// The span of a call of the store. It ends when it is told how the call ended.
 #[derive(Debug)]
 pub(crate) struct CallSpan(Context);
 
-impl Storable for CallSpan {
-    type Storer = StoreReplace<Self>;
-}
-
 impl CallSpan {
     /// Begins one, if the current work is recorded.
-    pub(crate) fn begin() -> Option<Self> {
+    pub(crate) fn begin(operation: &'static str) -> Option<Self> {
         let current = Context::current();
         current.span().is_recording().then(|| {
             let tracer = global::tracer("ledger");
-            let span = tracer.span_builder("call").with_kind(SpanKind::Client).start_with_context(&tracer, &current);
+            let attributes = [("db.system.name", "aws.dynamodb"), ("db.operation.name", operation)];
+            let span = tracer
+                .span_builder(operation)
+                .with_kind(SpanKind::Client)
+                .with_attributes(attributes.map(|(name, value)| KeyValue::new(name, value)))
+                .start_with_context(&tracer, &current);
             Self(current.with_span(span))
         })
     }
 
     /// Ends it; `units` are of reading or of writing, as the operation is, and `failure` is the code of what went wrong.
-    pub(crate) fn end(&self, operation: &'static str, units: f64, failure: Option<String>) {
+    pub(crate) fn end(&self, units: f64, failure: Option<String>) {
         let span = self.0.span();
-        span.update_name(operation);
-        span.set_attribute(KeyValue::new("db.system.name", "aws.dynamodb"));
-        span.set_attribute(KeyValue::new("db.operation.name", operation));
         if units > 0.0 {
             span.set_attribute(KeyValue::new("eventledger.consumed_units", units));
         }

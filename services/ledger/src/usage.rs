@@ -1,7 +1,8 @@
 //! What a piece of work asks of the store: calls, repetitions, throttles, units and time.
 //!
-//! Whoever wants to know wraps the work in [`measured`], and can look at any time, also when the work was given up. An interceptor of the client notes each call there, so no verb has
-//! to; work that is spawned elsewhere, and work that nobody measures, is not counted. Lost races are noted by the verbs.
+//! Whoever wants to know wraps the work in [`measured`], and can look at any time, also when the work was given up. An
+//! interceptor of the client notes each call there, so no verb has to; work that is spawned elsewhere, and work that nobody
+//! measures, is not counted. Lost races are noted by the verbs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +12,16 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemOutput};
-use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemOutput};
-use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
-use aws_sdk_dynamodb::operation::query::{QueryError, QueryOutput};
-use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_smithy_runtime_api::client::interceptors::context::{Error as AnyError, Output as AnyOutput};
-use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
+use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
+};
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use crate::Cause;
@@ -74,22 +77,59 @@ pub async fn measured<T>(clock: &Clock, usage: &Arc<Mutex<Usage>>, work: impl Fu
     METER.scope(meter, work).await
 }
 
+impl Meter {
+    fn note(&self, change: impl FnOnce(&mut Usage)) {
+        change(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// Notes something for whoever measures.
 pub(crate) fn note(change: impl FnOnce(&mut Usage)) {
     // Nobody may be measuring.
-    METER.try_with(|meter| change(&mut meter.usage.lock().unwrap_or_else(PoisonError::into_inner))).ok();
+    METER.try_with(|meter| meter.note(change)).ok();
 }
 
 /// Notes the calls of a client.
 #[derive(Debug)]
 pub(crate) struct NoteCalls;
 
-/// When a call began, and how many attempts it has had.
+/// A call that is under way. It is noted when it is dropped, because not each ends: a deadline may cut it off.
 #[derive(Debug)]
-struct Began(Timestamp);
+struct UnderWay {
+    operation: &'static str,
+    began: Timestamp,
+    meter: Option<Meter>,
+    span: Option<CallSpan>,
+    /// What the store billed for it.
+    units: f64,
+    /// The code of what went wrong; without an answer nobody knows that nothing did.
+    failure: Option<String>,
+}
 
-impl Storable for Began {
+impl Storable for UnderWay {
     type Storer = StoreReplace<Self>;
+}
+
+const NO_ANSWER: &str = "no_answer";
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Self { operation, began, units, .. } = *self;
+        if let Some(span) = &self.span {
+            span.end(units, self.failure.take());
+        }
+        if let Some(meter) = &self.meter {
+            let milliseconds = meter.clock.now().since(began);
+            meter.note(|usage| {
+                *usage.calls.entry(operation).or_default() += 1;
+                usage.call_ms.push(milliseconds);
+                match operation {
+                    "GetItem" | "Query" => usage.read_units += units,
+                    _ => usage.write_units += units,
+                }
+            });
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -106,14 +146,15 @@ impl Intercept for NoteCalls {
 
     fn read_before_execution(
         &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
         state: &mut ConfigBag,
     ) -> Result<(), Cause> {
-        if let Ok(now) = METER.try_with(|meter| meter.clock.now()) {
-            state.interceptor_state().store_put(Began(now));
-        }
-        if let Some(span) = CallSpan::begin() {
-            state.interceptor_state().store_put(span);
+        let operation = operation(context.input());
+        let (meter, span) = (METER.try_with(Meter::clone).ok(), CallSpan::begin(operation));
+        if meter.is_some() || span.is_some() {
+            let began = meter.as_ref().map_or(Timestamp(0), |meter| meter.clock.now());
+            let failure = Some(NO_ANSWER.to_owned());
+            state.interceptor_state().store_put(UnderWay { operation, began, meter, span, units: 0.0, failure });
         }
         Ok(())
     }
@@ -141,72 +182,71 @@ impl Intercept for NoteCalls {
         _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), Cause> {
-        let done = match context.output_or_error() {
-            Some(Ok(output)) => done(output),
-            Some(Err(error)) => error.as_operation_error().and_then(failed).map(|operation| (operation, 0.0)),
-            None => None,
-        };
-        let (operation, units) = done.unwrap_or(("Other", 0.0));
-        if let Some(span) = state.load::<CallSpan>() {
-            let failure = context.output_or_error().and_then(Result::err);
-            let code =
-                |error: &OrchestratorError<AnyError>| error.as_operation_error().and_then(code).map(str::to_owned);
-            span.end(operation, units, failure.map(|error| code(error).unwrap_or_else(|| "no_answer".to_owned())));
-        }
-        let Some(Began(began)) = state.load::<Began>() else { return Ok(()) };
-        let ended = METER.try_with(|meter| meter.clock.now()).unwrap_or(*began);
-        note(|usage| {
-            *usage.calls.entry(operation).or_default() += 1;
-            usage.call_ms.push(ended.since(*began));
-            match operation {
-                "GetItem" | "Query" => usage.read_units += units,
-                _ => usage.write_units += units,
+        let Some(call) = state.get_mut_from_interceptor_state::<UnderWay>() else { return Ok(()) };
+        match context.output_or_error() {
+            Some(Ok(output)) => (call.units, call.failure) = (units(output), None),
+            Some(Err(error)) => {
+                let code = error.as_operation_error().and_then(code);
+                call.failure = Some(code.unwrap_or(NO_ANSWER).to_owned());
             }
-        });
+            None => {}
+        }
         Ok(())
     }
 }
 
-/// The operation of an answer, and the units that it says it consumed.
-fn done(output: &AnyOutput) -> Option<(&'static str, f64)> {
-    macro_rules! one {
-        ($($operation:literal $output:ty),*) => {
-            $(if let Some(output) = output.downcast_ref::<$output>() {
-                let units = output.consumed_capacity.as_ref().and_then(|capacity| capacity.capacity_units);
-                return Some(($operation, units.unwrap_or_default()));
+/// Tries types of the SDK, one after the other.
+macro_rules! first_of {
+    ($erased:ident, |$known:ident| $use:expr, $($type:ty),*) => {
+        $(if let Some($known) = $erased.downcast_ref::<$type>() {
+            return $use;
+        })*
+    };
+}
+
+/// The operation that is asked for.
+fn operation(input: &Input) -> &'static str {
+    macro_rules! named {
+        ($($name:literal $type:ty),*) => {
+            $(if input.downcast_ref::<$type>().is_some() {
+                return $name;
             })*
         };
     }
-    one!("GetItem" GetItemOutput, "Query" QueryOutput, "PutItem" PutItemOutput);
-    one!("UpdateItem" UpdateItemOutput, "DeleteItem" DeleteItemOutput);
-    let output = output.downcast_ref::<TransactWriteItemsOutput>()?;
-    let units = output.consumed_capacity.iter().flatten().filter_map(|capacity| capacity.capacity_units).sum();
-    Some(("TransactWriteItems", units))
+    named!("GetItem" GetItemInput, "Query" QueryInput, "PutItem" PutItemInput, "UpdateItem" UpdateItemInput);
+    named!("DeleteItem" DeleteItemInput, "TransactWriteItems" TransactWriteItemsInput);
+    "Other"
 }
 
-/// Calls something on the error of each operation of ours.
-macro_rules! of_each_error {
-    ($error:ident, |$operation:ident, $known:ident| $use:expr) => {
-        of_each_error!(@ $error, $operation, $known, $use,
-            "GetItem" GetItemError, "Query" QueryError, "PutItem" PutItemError, "UpdateItem" UpdateItemError,
-            "DeleteItem" DeleteItemError, "TransactWriteItems" TransactWriteItemsError)
-    };
-    (@ $error:ident, $operation:ident, $known:ident, $use:expr, $($name:literal $type:ty),*) => {{
-        $(if let Some($known) = $error.downcast_ref::<$type>() {
-            let $operation = $name;
-            return $use;
-        })*
-        None
-    }};
+/// The units that an answer says it consumed.
+fn units(output: &Output) -> f64 {
+    let of_one = |consumed: &Option<ConsumedCapacity>| consumed.as_ref().and_then(|units| units.capacity_units);
+    first_of!(
+        output,
+        |known| of_one(&known.consumed_capacity).unwrap_or_default(),
+        GetItemOutput,
+        QueryOutput,
+        PutItemOutput,
+        UpdateItemOutput,
+        DeleteItemOutput
+    );
+    let all = output.downcast_ref::<TransactWriteItemsOutput>().and_then(|known| known.consumed_capacity.as_ref());
+    all.into_iter().flatten().filter_map(|capacity| capacity.capacity_units).sum()
 }
 
-/// The operation that failed with this.
-fn failed(error: &AnyError) -> Option<&'static str> {
-    of_each_error!(error, |operation, _known| Some(operation))
-}
-
-fn code(error: &AnyError) -> Option<&str> {
-    of_each_error!(error, |_operation, known| known.code())
+/// The code of a failure that the store told.
+fn code(error: &Error) -> Option<&str> {
+    first_of!(
+        error,
+        |known| known.code(),
+        GetItemError,
+        QueryError,
+        PutItemError,
+        UpdateItemError,
+        DeleteItemError,
+        TransactWriteItemsError
+    );
+    None
 }
 
 /// The codes with which DynamoDB says that it was asked too much.

@@ -73,6 +73,12 @@ impl Progress {
         matches!(self.phase, Phase::Snapshot { .. })
     }
 
+    /// Whether it is a bootstrap of which nothing is known yet.
+    #[must_use]
+    pub fn is_to_begin(&self) -> bool {
+        self.positions.is_empty()
+    }
+
     /// Whether what a reader built is the state of one moment: the log was read from its start, or the tail passed
     /// everything that the snapshot may have seen the effect of.
     #[must_use]
@@ -121,7 +127,7 @@ impl Progress {
         let count = usize::from(partition_count);
         let positions = self.positions.len() == count && self.positions.iter().all(|position| position.slot > 0);
         match &self.phase {
-            Phase::Snapshot { partition: 0, after: None, targets } if self.positions.is_empty() => targets.is_empty(),
+            Phase::Snapshot { partition: 0, after: None, targets } if self.is_to_begin() => targets.is_empty(),
             Phase::Snapshot { partition, targets, .. } => {
                 positions && *partition < partition_count && targets.len() == usize::from(*partition)
             }
@@ -144,8 +150,8 @@ impl Progress {
             Ordering::Equal => {}
         }
         match (&self.phase, &other.phase) {
-            _ if self.positions.is_empty() => self.clone(),
-            _ if other.positions.is_empty() => other.clone(),
+            _ if self.is_to_begin() => self.clone(),
+            _ if other.is_to_begin() => other.clone(),
             (Phase::Live { .. }, Phase::Live { .. }) => {
                 // Who is farther in a partition says what is still missing there.
                 let farther = self.places().zip(other.places()).map(|(own, other)| own.max(other));
