@@ -102,6 +102,18 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// Whether a text holds what anyone would take for a key, be it mistyped or cut off: its prefix, an environment, and an id
+/// with something behind it.
+pub(crate) fn is_in(text: &str) -> bool {
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.match_indices("elk_").any(|(at, prefix)| {
+        let mut parts = text[at + prefix.len()..].split('_');
+        let environment = parts.next().filter(is_word);
+        let id = parts.next().filter(is_word).filter(|id| id.len() == ID_CHARACTERS);
+        environment.is_some() && id.is_some() && parts.next().is_some()
+    })
+}
+
 /// CRC-32 of a text as six base62 digits.
 fn checksum(text: &str) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

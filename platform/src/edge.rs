@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request its id, turns problems into documents, says how quotas stand, and has each request
-//! told of.
+//! The outermost layer: gives each request its id, looks at its URL, turns problems into documents, says how quotas stand, and
+//! has each request told of.
 //!
 //! A fault of ours gets a second line with its causes.
 
@@ -24,6 +24,7 @@ use crate::access::Standings;
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, Begun, InvocationId, InvocationSpan, Outcome, Route, Telemetry};
+use crate::url;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -59,11 +60,12 @@ pub(crate) async fn pass(
     );
     // The router takes an empty segment for a name.
     let is_no_route = path.len() > 1 && path.split('/').skip(1).any(str::is_empty);
+    let refused = refused.map_or_else(|| url::check(request.uri()), |Refused(problem)| Err(problem));
     let work = async {
         match refused {
-            Some(Refused(problem)) => problem.into_response(),
-            None if is_no_route => route_not_found().await.into_response(),
-            None => next.run(request).await,
+            Err(problem) => problem.into_response(),
+            Ok(()) if is_no_route => route_not_found().await.into_response(),
+            Ok(()) => next.run(request).await,
         }
     };
     let judge = |mut response: Response| {

@@ -2,19 +2,27 @@
 //! all of them late.
 //!
 //! Polls that wait have a bound of their own: they hold next to nothing, and however many of them there are, a publish must
-//! get through. Of either, one API key has half at most, so that it cannot keep out all others. A Lambda has one request at a
-//! time and needs none of this.
+//! get through. Of either, one API key has half at most, so that it cannot keep out all others. A place is given back when
+//! the client has taken the answer, because until then it is in memory; and who waited needs a place of those that work for
+//! an answer that is not small. A Lambda has one request at a time and needs none of this.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, Method};
-use tokio::sync::Semaphore;
+use http_body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Code, Problem, Result};
+
+/// Bytes of an answer that are handed to a connection at once, and of the answers for which who waited needs no other place.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// How many requests a process takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +43,7 @@ pub(crate) struct Places {
 /// Places of one kind. A request that has one carries its kind, until it is known whose it is.
 #[derive(Debug)]
 struct Kind {
-    free: Semaphore,
+    free: Arc<Semaphore>,
     /// How many of them one API key may have.
     share: usize,
     /// How many each API key has, by its id; who has none is not in it.
@@ -50,19 +58,48 @@ impl Places {
 
 impl Kind {
     fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self { free: Semaphore::new(places), share: places.div_ceil(2), held: Mutex::default() })
+        let free = Arc::new(Semaphore::new(places));
+        Arc::new(Self { free, share: places.div_ceil(2), held: Mutex::default() })
+    }
+
+    fn take(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            let detail = "the server is at work on as many requests as it takes at once; nothing was done";
+            Problem::new(Code::Unavailable, detail)
+        })
+    }
+
+    fn hold(self: &Arc<Self>, key_id: &str) -> Result<Held> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(key_id.to_owned()).or_default();
+        if *count >= self.share {
+            let detail = "the API key has as many requests at work as it may have at once; nothing was done";
+            return Err(Problem::new(Code::RateLimited, detail));
+        }
+        *count += 1;
+        Ok(Held { kind: Arc::clone(self), key_id: key_id.to_owned() })
     }
 }
 
 /// Lets a request through while there is a place for it.
 pub(crate) async fn pass(State(places): State<Places>, mut request: Request, next: Next) -> Response {
-    let kind = if may_wait(&request) { places.waiting } else { places.working };
-    let Ok(_place) = kind.free.try_acquire() else {
-        let detail = "the server is at work on as many requests as it takes at once; nothing was done";
-        return Problem::new(Code::Unavailable, detail).into_response();
+    let waits = may_wait(&request);
+    let kind = if waits { &places.waiting } else { &places.working };
+    let place = match kind.take() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
     };
-    request.extensions_mut().insert(Arc::clone(&kind));
-    next.run(request).await
+    request.extensions_mut().insert(Arc::clone(kind));
+    let mut answer = next.run(request).await;
+    let held = answer.extensions_mut().remove::<Arc<Held>>();
+    if !waits || answer.body().size_hint().lower() <= PIECE_BYTES as u64 {
+        return answer.map(|body| KeptBody::wrap(body, (place, held)));
+    }
+    let working = |held: &Arc<Held>| places.working.hold(&held.key_id);
+    match places.working.take().and_then(|place| Ok((place, held.as_ref().map(working).transpose()?))) {
+        Ok(kept) => answer.map(|body| KeptBody::wrap(body, kept)),
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// The place of a request, which counts for its API key as long as this is kept.
@@ -72,20 +109,21 @@ pub(crate) struct Held {
     key_id: String,
 }
 
-/// Counts the place that a request has for its API key; there is nothing to count where places are not bounded.
+/// Counts the place that a request has for its API key, to be kept with its [answer](answered); there is nothing to count where
+/// places are not bounded.
 ///
 /// # Errors
 /// 429 when the key has its share already.
 pub(crate) fn hold(request: &Extensions, key_id: &str) -> Result<Option<Held>> {
-    let Some(kind) = request.get::<Arc<Kind>>() else { return Ok(None) };
-    let mut held = kind.held.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = held.entry(key_id.to_owned()).or_default();
-    if *count >= kind.share {
-        let detail = "the API key has as many requests at work as it may have at once; nothing was done";
-        return Err(Problem::new(Code::RateLimited, detail));
+    request.get::<Arc<Kind>>().map(|kind| kind.hold(key_id)).transpose()
+}
+
+/// Has the place counted until the answer was taken.
+pub(crate) fn answered(mut answer: Response, held: Option<Held>) -> Response {
+    if let Some(held) = held {
+        answer.extensions_mut().insert(Arc::new(held));
     }
-    *count += 1;
-    Ok(Some(Held { kind: Arc::clone(kind), key_id: key_id.to_owned() }))
+    answer
 }
 
 impl Drop for Held {
@@ -97,6 +135,67 @@ impl Drop for Held {
                 held.remove(&self.key_id);
             }
         }
+    }
+}
+
+/// A body that keeps something until the last of its bytes is gone, from the connection's memory too. It hands them out in
+/// pieces, so that a connection takes no more of them than its client does.
+struct KeptBody<T> {
+    body: Body,
+    rest: Bytes,
+    kept: Arc<T>,
+}
+
+/// Bytes that keep it.
+struct KeptBytes<T>(Bytes, #[expect(dead_code, reason = "it is only kept")] Arc<T>);
+
+impl<T> AsRef<[u8]> for KeptBytes<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<T: Send + Sync + 'static> KeptBody<T> {
+    fn wrap(body: Body, kept: T) -> Body {
+        Body::new(Self { body, rest: Bytes::new(), kept: Arc::new(kept) })
+    }
+}
+
+impl<T: Send + Sync + 'static> HttpBody for KeptBody<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context))
+                .map(|frame| frame.map(Frame::into_data))
+            {
+                Some(Ok(Ok(bytes))) => self.rest = Bytes::from_owner(KeptBytes(bytes, Arc::clone(&self.kept))),
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (of_body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(of_body.lower() + rest);
+        hint
     }
 }
 
@@ -115,10 +214,37 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use http::StatusCode;
+    use http_body_util::BodyExt;
     use tokio::sync::Notify;
     use tower::ServiceExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_place_is_free_when_the_answer_was_taken() {
+        let places = Places::new(InFlight { working: 1, waiting: 2 });
+        let large = async || "a".repeat(3 * PIECE_BYTES);
+        let route = get(large).post(async || ()).route_layer(from_fn_with_state(places, pass));
+        let router = Router::new().route("/", route);
+        let status = async |method, target| send(&router, method, target).await.unwrap().status();
+        for target in ["/", "/?wait=1"] {
+            let mut body = send(&router, "GET", target).await.unwrap().into_body();
+            let mut pieces = Vec::new();
+            while let Some(frame) = body.frame().await {
+                pieces.push(frame.unwrap().into_data().unwrap());
+                assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "{target}");
+                // Who waited for a large answer needs a place like those that work.
+                assert_eq!(status("GET", "/?wait=1").await, StatusCode::SERVICE_UNAVAILABLE, "{target}");
+            }
+            assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_BYTES; 3]);
+            drop(body);
+            assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "they are still in memory");
+            pieces.truncate(1);
+            assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "a part keeps all");
+            drop(pieces);
+            assert_eq!(status("POST", "/").await, StatusCode::OK);
+        }
+    }
 
     /// A router with a place for one request of each kind, whose handler lasts until it is let go.
     fn router(end: &Arc<Notify>) -> Router {

@@ -23,4 +23,5 @@ pub mod problem;
 pub mod query;
 pub mod schema;
 pub mod telemetry;
+mod url;
 pub mod wire;

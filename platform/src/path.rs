@@ -85,21 +85,6 @@ impl<T: FromPath, S: Sync> FromRequestParts<S> for Path<T> {
     }
 }
 
-/// Refuses paths and queries that are longer than anyone needs.
-///
-/// # Errors
-/// 400, which blames the path if it alone is too long.
-pub(crate) fn check_length(uri: &http::Uri) -> Result<()> {
-    let query = uri.query().map_or(0, |query| query.len() + 1);
-    if uri.path().len() > limits::URI_BYTES {
-        return Err(Problem::new(Code::InvalidPath, "the path must be at most 8 KiB"));
-    }
-    if uri.path().len() + query > limits::URI_BYTES {
-        return Err(Problem::new(Code::InvalidQuery, "path and query must be at most 8 KiB together"));
-    }
-    Ok(())
-}
-
 /// Whether each percent sign is followed by two hexadecimal digits.
 pub(crate) fn is_well_encoded(text: &str) -> bool {
     text.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit))
@@ -170,13 +155,5 @@ mod tests {
         assert_eq!(key("a%0A"), Err(Code::InvalidPath));
         assert_eq!(key(&"%C3%A9".repeat(256)), Ok("é".repeat(256)));
         assert_eq!(key(&"a".repeat(513)), Err(Code::InvalidPath));
-    }
-
-    #[test]
-    fn length_blames_the_part_that_is_too_long() {
-        let check = |uri: String| check_length(&uri.parse().unwrap()).map_err(|problem| problem.code());
-        assert_eq!(check(format!("/{}", "a".repeat(9_000))), Err(Code::InvalidPath));
-        assert_eq!(check(format!("/a?b={}", "a".repeat(9_000))), Err(Code::InvalidQuery));
-        assert_eq!(check("/a?b=c".into()), Ok(()));
     }
 }

@@ -129,6 +129,27 @@ async fn a6_an_urgent_revocation_holds_everywhere_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a6_who_waits_is_told_nothing_when_its_key_was_revoked_meanwhile() {
+    let api = Api::in_process().await;
+    let stream = Stream::create(&api, "a6").await;
+    stream.subscribe("reader", json!("earliest")).await;
+    let (waiting, id) = remembered(&api).await;
+    let poll = waiting.get(format!("/streams/{}/subscriptions/reader/poll?wait=20", stream.name));
+    let revoke = async {
+        tokio::task::yield_now().await;
+        api.app().ledger.revoke_api_key_urgently(&id).await.expect("a revoked key");
+        let revoked_at = api.app().clock.now();
+        while api.app().clock.now().since(revoked_at) < 5_000 {
+            // It is the poll that moves the clock while it waits.
+            tokio::task::yield_now().await;
+        }
+        stream.publish(json!([{ "type": "a", "data": "secret" }])).await;
+    };
+    let (answer, ()) = tokio::join!(poll, revoke);
+    answer.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
 async fn a6_nobody_is_let_in_while_nobody_knows_who_was_revoked() {
     let api = Api::in_process().await;
     let (process, _) = remembered(&api).await;
@@ -251,6 +272,26 @@ async fn a7_a_mistyped_key_costs_no_read() {
 }
 
 #[tokio::test]
+async fn a7_what_a_guess_costs_does_not_tell_whether_the_id_exists() {
+    let api = Api::in_process().await;
+    let (app, (process, _)) = (api.app(), remembered(&api).await);
+    let known = process.key().expect("a key");
+    let guesses = [with_other_secret(&api, known), Token::mint(app.ledger.randomness(), "test").reveal()];
+    // The first time, soon again, and when more or less of it was forgotten.
+    for (later, reads) in [(0, 1), (9_999, 0), (1, 1), (MINUTE_MS, 1)] {
+        app.clock.advance(later);
+        // The owner uses it all the time.
+        let _ = process.get("/streams").await.ok(200);
+        for guess in &guesses {
+            app.engine().record();
+            process.with_key(Some(guess.clone())).get("/streams").await.problem(401, "unauthenticated");
+            let calls = app.engine().take_calls();
+            assert_eq!(calls.len(), reads, "{later}: {calls:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a8_a_listing_shows_what_the_key_may_know() {
     let api = Api::in_process().await;
     for name in ["orders-a", "orders-b", "billing"] {
@@ -297,6 +338,12 @@ async fn a11_guessing_keys_is_stopped() {
     guesser.get("/streams").await.problem(429, "rate_limited");
     api.app().clock.advance(MINUTE_MS);
     guesser.get("/streams").await.problem(401, "unauthenticated");
+    // Who sends no key guesses none.
+    let (nobody, new) = (api.with_key(None), api.with_scopes(&["poll:*"]).await);
+    for _ in 0..60 {
+        nobody.get("/streams").await.problem(401, "unauthenticated");
+    }
+    let _ = new.get("/streams").await.ok(200);
 }
 
 #[tokio::test]

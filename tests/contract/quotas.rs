@@ -4,9 +4,8 @@ use embedded::{Fault, FaultKind};
 use platform::access::{Allowance, Quotas};
 use serde_json::{Value, json};
 use sfv::{BareItem, ListEntry, Parser};
+use tests::app::Endless;
 use tests::{Answer, Api, Stream};
-
-use crate::outcomes::Endless;
 
 const WINDOW_MS: u64 = 10_000;
 const PLENTY: Allowance = Allowance::new(1_000_000, 1_000_000);
@@ -123,6 +122,17 @@ async fn a13_a_publish_is_counted_by_its_events_and_refused_as_a_whole() {
     assert_eq!(stream.partitions().await[0]["tail"], 1_000, "a refused publish stores nothing");
     api.app().clock.advance(8_000);
     let _ = publisher.post("/events", events(1)).await.ok(201);
+}
+
+#[tokio::test]
+async fn a12_a_clock_that_is_set_back_keeps_nobody_waiting() {
+    let api = Api::with_quotas(Quotas::uniform(Allowance::new(20, 20), PLENTY)).await;
+    let reader = api.with_scopes(&["poll:*"]).await;
+    for _ in 0..20 {
+        let _ = reader.get("/streams").await.ok(200);
+    }
+    api.app().clock.set_back(600_000);
+    let _ = reader.get("/streams").await.ok(200);
 }
 
 /// Several processes on one table, and how much of what one key asks of them in turn is granted.

@@ -1,15 +1,14 @@
 //! Authentication: from a header to a [`Caller`].
 //!
-//! Every cause of a refusal looks the same from outside, and takes the same comparison; which one it was is counted for
-//! us. What cannot be a key is refused without asking the store; what is [known](super::known) of a key is a minute old at
-//! most. A store that does not answer is 503, never 401.
+//! Every cause of a refusal looks the same from outside; which one it was is counted for us. What cannot be a key is refused
+//! without asking the store; what is [known](super::known) of a key is a minute old at most, and helps only who has its
+//! secret. A store that does not answer is 503, never 401.
 
 use http::{HeaderMap, header};
 use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
-use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
-use super::known::KnownKeys;
+use super::known::{EPOCH_MS, KnownKeys};
 use crate::api_key::Token;
 use crate::problem::{Problem, Result};
 use crate::telemetry::catalogue;
@@ -62,24 +61,26 @@ impl Keys {
         Self { known: KnownKeys::new(ledger), clock, environment: environment.to_owned() }
     }
 
-    /// Who asks, by the credential in the headers.
-    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller> {
-        match self.read(headers) {
-            Ok(token) => self.check(&token).await?,
-            Err(reason) => Err(reason),
+    /// Who asks, by the credential in the headers, and that.
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(Caller, Token)> {
+        let token = self.read(headers).map_err(refused)?;
+        let caller = self.check(&token).await?.map_err(refused)?;
+        Ok((caller, token))
+    }
+
+    /// Insists that a credential with which a request was let in at a time is still good, as far as whatever was known of it
+    /// then may have changed: who waits for an answer must not get it long after its key was revoked.
+    pub(super) async fn check_again(&self, token: &Token, let_in_at: Timestamp) -> Result<()> {
+        if self.clock.now().since(let_in_at) >= EPOCH_MS {
+            self.check(token).await?.map_err(refused)?;
         }
-        .map_err(|reason| {
-            metrics::counter!(catalogue::AUTH_FAILURES.name, "reason" => reason.as_str()).increment(1);
-            Problem::unauthenticated()
-        })
+        Ok(())
     }
 
     /// Whether the credential in the headers is one that this process has read before. It may be good no longer: whoever is
     /// recognised is still to be authenticated. No store is asked, and no secret looked at but for an id that is remembered.
     pub(super) fn recognise(&self, headers: &HeaderMap) -> bool {
-        let Ok(token) = self.read(headers) else { return false };
-        let known = self.known.remembered(token.id());
-        known.is_some_and(|key| key.record.secret_hash.ct_eq(&token.secret_hash()).into())
+        self.read(headers).is_ok_and(|token| self.known.recognises(&token))
     }
 
     fn read(&self, headers: &HeaderMap) -> Result<Token, Reason> {
@@ -88,11 +89,7 @@ impl Keys {
     }
 
     async fn check(&self, token: &Token) -> Result<Result<Caller, Reason>> {
-        let key = self.known.find(token.id()).await?;
-        // An unknown id costs the same comparison as a known one.
-        let stored = key.as_ref().map_or([0; 32], |key| key.record.secret_hash);
-        let same = bool::from(stored.ct_eq(&token.secret_hash()));
-        let Some(key) = key.filter(|_| same) else { return Ok(Err(Reason::Credential)) };
+        let Some(key) = self.known.find(token).await? else { return Ok(Err(Reason::Credential)) };
         if let Err(reason) = check_time(&key.record, self.clock.now()) {
             return Ok(Err(reason));
         }
@@ -104,8 +101,14 @@ impl Keys {
     }
 }
 
+/// Counts why, and says no more than that it is refused.
+fn refused(reason: Reason) -> Problem {
+    metrics::counter!(catalogue::AUTH_FAILURES.name, "reason" => reason.as_str()).increment(1);
+    Problem::unauthenticated()
+}
+
 /// The text of the credential; `None` unless there is exactly one of its kind.
-fn credential(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn credential(headers: &HeaderMap) -> Option<&str> {
     let only = |name| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {

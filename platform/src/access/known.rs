@@ -1,30 +1,36 @@
 //! What is known of API keys: each is read from the store now and then, on the ledger's clock, because a frozen process's
 //! monotonic one stands still.
 //!
-//! A key is remembered for a minute, and that one is absent for ten seconds. Beside that all keys have an epoch, which is
-//! read every few seconds: whoever revokes a key urgently begins another one, and then everything is read afresh. What is
-//! remembered belongs to the epoch that was known before it was read, so nothing that was read before an epoch began
-//! outlives the moment at which a process hears of it. While the epoch cannot be read nobody is let in: else how long a
-//! stolen key works would depend on the store.
+//! A key is remembered for a minute, and for ten seconds that a credential is refused. What is remembered of a key helps
+//! only who has its secret: everybody else has the store read, whether the key exists or not, so that neither time nor what
+//! is remembered of others tells which ids exist. And what is refused is remembered apart, so that no guess drives out a key.
+//!
+//! Beside that all keys have an epoch, which is read every few seconds: whoever revokes a key urgently begins another one,
+//! and then everything is read afresh. What is remembered belongs to the epoch that was known before it was read, so nothing
+//! that was read before an epoch began outlives the moment at which a process hears of it. While the epoch cannot be read
+//! nobody is let in: else how long a stolen key works would depend on the store.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{ApiKey, Ledger, Timestamp};
+use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
 use super::quotas::Tier;
 use super::scope::Scope;
+use crate::api_key::Token;
 use crate::problem::{Code, Problem, Result};
 
-/// How long a key that exists is remembered.
+/// How long a key is remembered by those who have its secret.
 const KNOWN_MS: u64 = 60_000;
-/// How long it is remembered that a key does not exist.
-const UNKNOWN_MS: u64 = 10_000;
+/// How long it is remembered that a credential is none.
+const REFUSED_MS: u64 = 10_000;
 /// How long the epoch is remembered: less than the five seconds after which an urgent revocation holds everywhere, because
 /// reading takes time too.
-const EPOCH_MS: u64 = 4_000;
-/// How many keys are remembered at once.
+pub(super) const EPOCH_MS: u64 = 4_000;
+/// How many keys, and how many refused credentials, are remembered at once.
 const REMEMBERED: usize = 10_000;
 
 /// The API keys that this process has read.
@@ -36,17 +42,29 @@ pub(super) struct KnownKeys {
     reading_epoch: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
     epoch: Option<(u64, Timestamp)>,
-    keys: HashMap<String, Remembered>,
+    /// By id; only those whose secret somebody had.
+    keys: Recollection<String, Arc<KnownKey>>,
+    refused: Recollection<Credential, ()>,
+}
+
+/// An id, and the hash of a secret that may be another key's or nobody's.
+type Credential = (String, [u8; 32]);
+
+/// What was read, for as long as it holds.
+#[derive(Debug)]
+struct Recollection<K, V> {
+    lasts_ms: u64,
+    entries: HashMap<K, Read<V>>,
 }
 
 #[derive(Clone, Debug)]
-struct Remembered {
-    key: Option<Arc<KnownKey>>,
+struct Read<V> {
+    value: V,
     epoch: u64,
-    read_at: Timestamp,
+    at: Timestamp,
 }
 
 /// A key that exists.
@@ -60,25 +78,43 @@ pub(super) struct KnownKey {
 
 impl KnownKeys {
     pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger, memory: Mutex::default(), reading_epoch: tokio::sync::Mutex::default() }
+        let memory = Memory { epoch: None, keys: Recollection::new(KNOWN_MS), refused: Recollection::new(REFUSED_MS) };
+        Self { ledger, memory: Mutex::new(memory), reading_epoch: tokio::sync::Mutex::default() }
     }
 
-    /// The key of an id.
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Arc<KnownKey>>> {
+    /// The key of this id, if the secret is its own.
+    pub(super) async fn find(&self, token: &Token) -> Result<Option<Arc<KnownKey>>> {
         let epoch = self.epoch().await?;
-        let now = self.ledger.clock().now();
-        if let Some(known) = self.memory().keys.get(id).filter(|known| known.holds(epoch, now)) {
-            return Ok(known.key.clone());
+        let at = self.ledger.clock().now();
+        let credential = (token.id().to_owned(), token.secret_hash());
+        {
+            let memory = self.memory();
+            let key = memory.keys.recall(&credential.0, epoch, at);
+            if let Some(key) = key.filter(|key| is_of(&key.record.secret_hash, &credential)) {
+                return Ok(Some(Arc::clone(key)));
+            }
+            if memory.refused.recall(&credential, epoch, at).is_some() {
+                return Ok(None);
+            }
         }
-        let record = self.ledger.find_api_key(id).await.map_err(unavailable)?;
-        let key = record.map(|record| Arc::new(KnownKey::new(record)));
-        self.memory().remember(id, Remembered { key: key.clone(), epoch, read_at: now });
-        Ok(key)
+        let record = self.ledger.find_api_key(token.id()).await.map_err(unavailable)?;
+        // An id that does not exist costs the same comparison as one that does.
+        let stored = record.as_ref().map_or([0; 32], |record| record.secret_hash);
+        let same = is_of(&stored, &credential);
+        let Some(record) = record.filter(|_| same) else {
+            self.memory().refused.remember(credential, Read { value: (), epoch, at });
+            return Ok(None);
+        };
+        let key = Arc::new(KnownKey::new(record));
+        self.memory().keys.remember(credential.0, Read { value: Arc::clone(&key), epoch, at });
+        Ok(Some(key))
     }
 
-    /// The key of an id as it was when it was last read, however long ago.
-    pub(super) fn remembered(&self, id: &str) -> Option<Arc<KnownKey>> {
-        self.memory().keys.get(id)?.key.clone()
+    /// Whether it is a key that was found before, however long ago. No store is asked.
+    pub(super) fn recognises(&self, token: &Token) -> bool {
+        let credential = (token.id().to_owned(), token.secret_hash());
+        let memory = self.memory();
+        memory.keys.entries.get(&credential.0).is_some_and(|read| is_of(&read.value.record.secret_hash, &credential))
     }
 
     /// Notes the hour in which a key is used, once for each time that its record is read and each hour.
@@ -111,23 +147,30 @@ impl KnownKeys {
     }
 }
 
-impl Memory {
-    fn remember(&mut self, id: &str, what: Remembered) {
-        let (epoch, now) = (what.epoch, what.read_at);
-        if self.keys.len() >= REMEMBERED {
-            self.keys.retain(|_, known| known.holds(epoch, now));
+impl<K: Eq + Hash, V> Recollection<K, V> {
+    fn new(lasts_ms: u64) -> Self {
+        Self { lasts_ms, entries: HashMap::new() }
+    }
+
+    fn recall(&self, key: &K, epoch: u64, now: Timestamp) -> Option<&V> {
+        self.entries.get(key).filter(|read| read.holds(epoch, now, self.lasts_ms)).map(|read| &read.value)
+    }
+
+    fn remember(&mut self, key: K, read: Read<V>) {
+        let (epoch, now, lasts_ms) = (read.epoch, read.at, self.lasts_ms);
+        if self.entries.len() >= REMEMBERED {
+            self.entries.retain(|_, read| read.holds(epoch, now, lasts_ms));
         }
-        if self.keys.len() >= REMEMBERED {
-            self.keys.clear();
+        if self.entries.len() >= REMEMBERED {
+            self.entries.clear();
         }
-        self.keys.insert(id.to_owned(), what);
+        self.entries.insert(key, read);
     }
 }
 
-impl Remembered {
-    fn holds(&self, epoch: u64, now: Timestamp) -> bool {
-        let lasts = if self.key.is_some() { KNOWN_MS } else { UNKNOWN_MS };
-        self.epoch == epoch && is_within(self.read_at, now, lasts)
+impl<V> Read<V> {
+    fn holds(&self, epoch: u64, now: Timestamp, lasts_ms: u64) -> bool {
+        self.epoch == epoch && is_within(self.at, now, lasts_ms)
     }
 }
 
@@ -147,6 +190,11 @@ impl KnownKey {
         }
         new
     }
+}
+
+/// Whether a secret's hash is this credential's, in a time that does not depend on either.
+fn is_of(stored: &[u8; 32], (_, given): &Credential) -> bool {
+    stored.ct_eq(given).into()
 }
 
 /// A clock that was set back makes nothing last longer.
@@ -208,11 +256,25 @@ mod tests {
     #[test]
     fn what_was_read_in_another_epoch_or_too_long_ago_does_not_hold() {
         let now = Timestamp(1_000_000);
-        let absent = Remembered { key: None, epoch: 3, read_at: now };
-        let present = Remembered { key: Some(Arc::new(KnownKey::new(record(now)))), ..absent.clone() };
-        assert!(absent.holds(3, now.plus(UNKNOWN_MS - 1)) && !absent.holds(3, now.plus(UNKNOWN_MS)));
-        assert!(present.holds(3, now.plus(KNOWN_MS - 1)) && !present.holds(3, now.plus(KNOWN_MS)));
-        assert!(!present.holds(4, now) && !present.holds(2, now));
-        assert!(!present.holds(3, Timestamp(now.0 - 1)), "the clock was set back");
+        let mut recollection = Recollection::new(1_000);
+        recollection.remember("key", Read { value: (), epoch: 3, at: now });
+        let holds = |epoch, now| recollection.recall(&"key", epoch, now).is_some();
+        assert!(holds(3, now.plus(999)) && !holds(3, now.plus(1_000)));
+        assert!(!holds(4, now) && !holds(2, now));
+        assert!(!holds(3, Timestamp(now.0 - 1)), "the clock was set back");
+    }
+
+    #[test]
+    fn what_no_longer_holds_makes_room_first() {
+        let now = Timestamp(1_000_000);
+        let mut recollection = Recollection::new(1_000);
+        for number in 0..REMEMBERED {
+            let at = if number == 7 { now } else { Timestamp(now.0 - 1_000) };
+            recollection.remember(number, Read { value: (), epoch: 3, at });
+        }
+        recollection.remember(REMEMBERED, Read { value: (), epoch: 3, at: now });
+        let mut left: Vec<_> = recollection.entries.into_keys().collect();
+        left.sort_unstable();
+        assert_eq!(left, [7, REMEMBERED]);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use governor::clock::{Clock as _, Reference};
@@ -22,6 +23,8 @@ use crate::telemetry::catalogue;
 
 /// Accounts that are kept although nobody used them lately.
 const ACCOUNTS: usize = 10_000;
+/// A clock that is set back by so little only makes those wait who have spent all.
+const SET_BACK_MS: u64 = 1_000;
 /// Leases that one request may ask for: others may take between what is known to be left and what is asked for.
 const LEASES: u32 = 3;
 
@@ -54,17 +57,27 @@ struct Account {
     share: Mutex<Share>,
     /// Whoever asks for a lease holds it, so that the others wait for what it brings.
     leasing: tokio::sync::Mutex<()>,
+    used_at: AtomicU64,
 }
 
 impl Account {
     fn new(allowance: Allowance, clock: WallClock) -> Self {
+        let used_at = AtomicU64::new(clock.0.now().0);
         let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
         Self {
             allowance,
             limiter: RateLimiter::direct_with_clock(quota, clock).with_middleware(),
             share: Mutex::new(Share::new(allowance.of_window())),
             leasing: tokio::sync::Mutex::default(),
+            used_at,
         }
+    }
+
+    /// Whether the clock was set back so far since the account was last used that its limiter would refuse everything until
+    /// the clock is where it was. It is told that it is used now.
+    fn is_of_another_time(&self, now: Timestamp) -> bool {
+        let used_at = self.used_at.swap(now.0, Ordering::Relaxed);
+        used_at.saturating_sub(now.0) > SET_BACK_MS
     }
 
     fn share(&self) -> MutexGuard<'_, Share> {
@@ -138,8 +151,8 @@ impl Meter {
             accounts.retain(|_, account| !account.share().is_idle(now));
         }
         let account = accounts.entry((key_id.to_owned(), measure)).or_insert_with(|| self.new_account(allowance));
-        if account.allowance != allowance {
-            // The key changed its tier.
+        // The key changed its tier, or the clock was set back.
+        if account.allowance != allowance || account.is_of_another_time(now) {
             *account = self.new_account(allowance);
         }
         Arc::clone(account)

@@ -1,7 +1,7 @@
 //! Access: who asks, whether they may, and how often.
 //!
-//! [`pass`] stands in front of every handler and goes through its questions in a fixed order: is the URL sane and free of
-//! credentials, who is it, is it too much, may they do this here, do they take JSON. Nothing of a body is read before.
+//! [`pass`] stands in front of every handler and goes through its questions in a fixed order: who is it, is it too much, may
+//! they do this here, do they take JSON. Nothing of a body is read before.
 
 mod caller;
 mod failures;
@@ -28,11 +28,12 @@ pub use scope::{Action, Scope};
 pub use standing::Spending;
 pub(crate) use standing::Standings;
 
+use crate::api_key::Token;
 use crate::in_flight::Held;
-use crate::path::{self, Parameters};
+use crate::path::Parameters;
 use crate::problem::{Code, Problem, Result};
 use crate::telemetry::note;
-use crate::{accept, headers, in_flight, query};
+use crate::{accept, headers, in_flight};
 
 /// What a route asks of its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub(crate) struct Gate {
     keys: keys::Keys,
     meter: meter::Meter,
     failures: failures::Failures,
+    clock: ledger::Clock,
 }
 
 impl Gate {
@@ -65,21 +67,24 @@ impl Gate {
             keys: keys::Keys::new(ledger.clone(), environment),
             meter: meter::Meter::new(ledger.clone(), quotas),
             failures: failures::Failures::new(quotas.failures_per_minute, ledger.clock().clone()),
+            clock: ledger.clock().clone(),
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<(Caller, Token)> {
         // Behind a proxy everybody has one address: who guesses must not keep out those who need not.
         if let Err(limited) = self.failures.check(address)
             && !self.keys.recognise(headers)
         {
             return Err(limited);
         }
-        let caller = self.keys.authenticate(headers).await;
-        if caller.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated) {
+        let known = self.keys.authenticate(headers).await;
+        let is_refused = known.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated);
+        // Who offers none does not guess.
+        if is_refused && keys::credential(headers).is_some() {
             self.failures.count(address);
         }
-        caller
+        known
     }
 }
 
@@ -89,9 +94,6 @@ pub(crate) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Err(problem) = check_url(request.uri()) {
-        return problem.into_response();
-    }
     if requirement == Requirement::Open {
         return match accept::check(request.headers()) {
             Ok(()) => next.run(request).await,
@@ -102,22 +104,24 @@ pub(crate) async fn pass(
         return problem.into_response();
     }
     let address = client_address(request.extensions());
-    let caller = match gate.authenticate(request.headers(), address).await {
-        Ok(caller) => caller,
+    let let_in_at = gate.clock.now();
+    let (caller, token) = match gate.authenticate(request.headers(), address).await {
+        Ok(known) => known,
         Err(problem) => return problem.into_response(),
     };
     note("key_id", caller.key_id());
     let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
-    let spending = Spending::new(gate, caller.clone(), standings);
-    match admit(requirement, &caller, &spending, &mut request).await {
-        Ok(_held) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    let spending = Spending::new(Arc::clone(&gate), caller.clone(), standings);
+    let held = match admit(requirement, &caller, &spending, &mut request).await {
+        Ok(held) => held,
+        Err(problem) => return problem.into_response(),
+    };
+    let changes_nothing = request.method().is_safe();
+    let answer = next.run(request).await;
+    if changes_nothing && let Err(problem) = gate.keys.check_again(&token, let_in_at).await {
+        return problem.into_response();
     }
-}
-
-fn check_url(uri: &http::Uri) -> Result<()> {
-    path::check_length(uri)?;
-    query::refuse_credentials(uri.query().unwrap_or_default())
+    in_flight::answered(answer, held)
 }
 
 async fn admit(
@@ -130,13 +134,14 @@ async fn admit(
     let held = in_flight::hold(request.extensions(), caller.key_id())?;
     let template = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let parameters = Parameters::read(template, request.uri().path())?;
+    authorise(requirement, caller, &parameters)?;
+    // What somebody may not know of is not told either: it may be anything, such as a part of a credential.
     if let Some(stream) = &parameters.stream {
         note("stream", stream.as_str());
     }
     if let Some(subscription) = &parameters.subscription {
         note("subscription", subscription.as_str());
     }
-    authorise(requirement, caller, &parameters)?;
     accept::check(request.headers())?;
     request.extensions_mut().insert(parameters);
     request.extensions_mut().insert(caller.clone());

@@ -12,6 +12,7 @@ use platform::json::{Json, NoBody, answer, created};
 use platform::path::Path;
 use platform::problem::Result;
 use platform::query::Query;
+use platform::telemetry::note;
 
 use crate::wire;
 
@@ -21,6 +22,7 @@ pub(crate) async fn create_stream(
     Json(request): Json<wire::CreateStream>,
 ) -> Result<Response> {
     caller.must(Action::StreamAdmin, &request.stream_id, None)?;
+    note("stream", request.stream_id.as_str());
     let stream = ledger.create_stream(request.into()).await?;
     Ok(created(stream, wire::Stream::from))
 }
@@ -52,6 +54,7 @@ pub(crate) async fn create_subscription(
     Json(request): Json<wire::CreateSubscription>,
 ) -> Result<Response> {
     caller.must(Action::SubscriptionAdmin, &stream, Some(&request.subscription_id))?;
+    note("subscription", request.subscription_id.as_str());
     let start = request.start_from.0;
     if start == StartFrom::Compacted {
         caller.must(Action::Bootstrap, &stream, Some(&request.subscription_id))?;

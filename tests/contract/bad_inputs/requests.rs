@@ -117,12 +117,26 @@ async fn b9_queries() {
     rows.push(Row::get("the name is not repeated", unknown).gets(400, "invalid_query"));
     let long = format!("/streams?prefix={}", "a".repeat(9 * 1024));
     rows.push(Row::get("a query of 9 KB", long).gets(400, "invalid_query"));
+    hold(rows).await;
+}
+
+#[tokio::test]
+async fn b9_credentials_in_urls() {
+    let mut rows = Vec::new();
     for name in ["api_key", "apikey", "x-api-key", "access_token", "token"] {
         let path = format!("/streams?{name}={CANARY}");
         rows.push(Row::get(name, path).gets(400, "credential_in_url"));
     }
     let disguised = format!("/streams?prefix=elk_dev_{CANARY}");
     rows.push(Row::get("a key under another name", disguised).gets(400, "credential_in_url"));
+    for path in ["/streams/{stream}/compacted", "/streams", "/nowhere", ""] {
+        let path = format!("{path}/elk_dev_000000000000_{}", "a".repeat(49));
+        rows.push(Row::get("a key in the path", path).gets(400, "credential_in_url"));
+    }
+    for path in ["/nowhere", "/health", "/openapi.json"] {
+        let path = format!("{path}?api_key={CANARY}");
+        rows.push(Row::get("a key where none is asked for", path).gets(400, "credential_in_url"));
+    }
     hold(rows).await;
 }
 
