@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::api::Api;
 use tests::app::App;
 use tests::secrecy;
+use tests::spans::Spans;
 use tower::ServiceExt;
 
 use crate::told::{Told, Written};
@@ -61,6 +62,12 @@ async fn sing(api: &Api) -> Vec<String> {
     let stranger = api.with_key(Some(format!("elk_test_{CANARY}")));
     let _ = stranger.get("/streams").await.problem(401, "unauthenticated");
     let _ = stranger.get(format!("/streams?api_key={CANARY}")).await.problem(400, "credential_in_url");
+    let _ = stranger.get(format!("/{CANARY}?api_key={CANARY}")).await.problem(400, "credential_in_url");
+    // In the place of a name.
+    let _ = stranger.get(format!("/streams/{CANARY}")).await.problem(401, "unauthenticated");
+    let elsewhere = api.with_scopes(&["poll:orders-*"]).await;
+    let _ =
+        elsewhere.get(format!("/streams/{CANARY}/subscriptions/{CANARY}/poll")).await.problem(404, "stream_not_found");
     cursors
 }
 
@@ -71,7 +78,7 @@ async fn nothing_of_a_client_is_ever_told() {
     let levels = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,embedded=trace";
     let subscriber = telemetry::subscriber(Format::Json, levels, move || writer.clone());
     let _logging = tracing::subscriber::set_default(subscriber);
-    let recorder = EmfRecorder::default();
+    let (recorder, spans) = (EmfRecorder::default(), Spans::of_this_process());
     let told = Told::by("everything", &recorder);
     let api = Api::telling(told.telemetry.clone()).await;
     let key = api.key().expect("a key").to_owned();
@@ -81,8 +88,12 @@ async fn nothing_of_a_client_is_ever_told() {
     api.app().engine().inject(Fault::on("Query", FaultKind::Throttle, 20));
     let _ = api.get("/streams/orders/events").await.problem(503, "unavailable");
 
-    let all = logged.take() + &told.written.take();
-    assert!(all.contains("\"operation\":\"publish\"") && all.contains("a request failed"), "it was listened to: {all}");
+    let spans: Vec<String> = spans.ended().iter().map(|span| format!("{span:?}\n")).collect();
+    let all = logged.take() + &told.written.take() + &spans.concat();
+    assert!(
+        spans.len() > 20 && all.contains("\"operation\":\"publish\"") && all.contains("a request failed"),
+        "it was listened to: {all}"
+    );
     assert!(!cursors.is_empty() && cursors.iter().all(|cursor| cursor.len() > 20));
     for secret in cursors.iter().map(String::as_str).chain([CANARY, &key, "elk_test_"]) {
         let place = all.lines().find(|line| line.contains(secret));

@@ -80,7 +80,8 @@ impl Service {
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table in memory");
         let alone = Settings { alone: true };
         let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), alone);
-        let (plenty, lines) = (Allowance::new(1_000_000, 1_000_000), Sink::default());
+        // Small enough that leases of it are asked for as in production.
+        let (plenty, lines) = (Allowance::new(20_000, 200_000), Sink::default());
         let settings = platform::endpoint::Settings {
             environment: ENVIRONMENT.to_owned(),
             quotas: Quotas::uniform(plenty, plenty),
