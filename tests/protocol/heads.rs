@@ -3,7 +3,7 @@
 use embedded::{CallInfo, Course, Fate};
 use ledger::{Clock, Error, ReadFrom, StartFrom};
 
-use crate::world::{HOUR_MS, START, World, delete_newest, page, publish, stop_compaction, subscription};
+use crate::world::{HOUR_MS, Prompt, START, World, delete_newest, page, publish, stop_compaction, subscription};
 
 #[tokio::test]
 async fn offsets_go_on_after_everything_expired_and_was_deleted() {
@@ -114,15 +114,6 @@ async fn a_head_that_something_came_after_becomes_no_stub() {
     delete_newest(&world.engine).await;
     let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
     assert!(matches!(error, Error::HeadLost), "{error:?}");
-}
-
-/// Nothing is late.
-struct Prompt;
-
-impl Fate for Prompt {
-    fn decide(&self, _: &CallInfo) -> Course {
-        Course::default()
-    }
 }
 
 #[tokio::test]

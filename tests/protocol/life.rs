@@ -276,6 +276,25 @@ async fn who_goes_on_in_the_next_life_commits_beside_a_bootstrap() {
 }
 
 #[tokio::test]
+async fn who_goes_on_in_the_next_life_after_a_loss_is_not_consistent() {
+    let (world, name) = (World::new().await, subscription("reader"));
+    let (stream, old) = second_life(&world, &name).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.clock.advance(25 * HOUR_MS);
+    publish(&world.ledger, &stream, "b", "1").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let begun = world.ledger.poll(&stream, &name, None, page()).await.expect("compacted state");
+    assert_eq!(keys(&begun).len(), 2);
+    world.ledger.commit(&stream, &name, begun.cursor).await.expect("a commit");
+    let error = world.ledger.poll(&stream, &name, Some(old), page()).await.expect_err("another life");
+    let Error::StreamRecreated(restart) = error else { panic!("{error:?}") };
+    let rest = world.ledger.poll(&stream, &name, Some(restart.earliest), page()).await.expect("a page");
+    assert_eq!((keys(&rest), rest.consistent), (vec!["b".to_owned()], false), "it never saw what became of a");
+    assert!(world.ledger.poll(&stream, &name, None, page()).await.expect("a page").consistent, "the other did");
+}
+
+#[tokio::test]
 async fn who_goes_on_in_the_next_life_ends_no_bootstrap_of_which_nothing_is_committed_yet() {
     let world = World::new().await;
     let name = subscription("builder");

@@ -9,8 +9,8 @@ use ledger::model::{Event, StreamName};
 use ledger::{Clock, Error, Ledger, PageRequest, PublishRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
 
 use crate::world::{
-    HOUR_MS, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request, subscription,
-    two_batches,
+    HOUR_MS, Prompt, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request,
+    subscription, two_batches,
 };
 
 /// The answer to the next query of a log is late.
@@ -25,6 +25,36 @@ impl Fate for LateQuery {
         let late = log && self.0.swap(false, Ordering::SeqCst);
         Course { returns_ms: if late { LATE_MS } else { 0 }, ..Course::default() }
     }
+}
+
+/// Whoever looks at a subscription hears of it late.
+struct LateSubscription;
+
+impl Fate for LateSubscription {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let late = call.operation == "GetItem" && call.partition_keys.iter().any(|key| key.starts_with("STREAM#"));
+        Course { returns_ms: if late { 700 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_take_cursors_of_a_generation_for_thirty_seconds_however_late_it_was_heard_of() {
+    let world = World::on(Clock::simulated(START)).await;
+    let (stream, name, fleet) = (world.stream(1, 24).await, subscription("reader"), world.another(2));
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
+    world.engine.set_fate(LateSubscription);
+    let seek = async {
+        world.clock.sleep(100).await;
+        world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await
+    };
+    let began = world.clock.now();
+    let (described, sought) = tokio::join!(fleet.describe_subscription(&stream, &name), seek);
+    assert_ne!(described.expect("a subscription").generation, sought.expect("moved").generation);
+    world.engine.set_fate(Prompt);
+    world.clock.sleep(30_400 - world.clock.now().since(began)).await;
+    let error = fleet.poll(&stream, &name, Some(old), page()).await;
+    assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");
 }
 
 /// Two processes of a fleet on one table, in simulated time; the first meets late answers.

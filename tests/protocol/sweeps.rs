@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
-use ledger::model::StreamName;
+use ledger::model::{EventKey, StreamName};
 use ledger::{Clock, Error, PartitionId, StartFrom, limits};
 
-use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, stop_compaction, subscription};
+use crate::world::{
+    HOUR_MS, Prompt, START, World, definition, event, page, publish, request, stop_compaction, subscription,
+};
 
 /// Of each log, when time to live may delete its record batches, in seconds, in their order.
 async fn logs(world: &World) -> BTreeMap<String, Vec<u64>> {
@@ -146,6 +148,37 @@ async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty
         sweeps += 1;
         assert!(sweeps < 20, "never compacted");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_away_for_long_deletes_nothing_that_is_not_compacted() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    for request_number in 0..10 {
+        let key = |number| event(&format!("{request_number}-{number}"), "1");
+        world.ledger.publish(request(&stream, (0..500).map(key).collect())).await.expect("places");
+    }
+    // Its head ends a day later than what it follows, and both long ago.
+    world.clock.advance(2 * 24 * HOUR_MS);
+    publish(&world.ledger, &stream, "last", "1").await.expect("a place");
+    world.clock.advance(10 * 24 * HOUR_MS);
+    world.engine.set_fate(SlowState);
+    world.ledger.sweep().await.expect("a sweep that has not come to its end");
+    world.engine.sweep_expired().expect("time to live");
+    world.engine.set_fate(Prompt);
+    let mut rounds = 0;
+    while world.ledger.compact_stream(&stream).await.expect("it can be read")[0].watermark < 5_001 {
+        rounds += 1;
+        assert!(rounds < 20, "what was not compacted is gone");
+    }
+    for key in (0..10).map(|number| format!("{number}-499")).chain(["last".to_owned()]) {
+        let key = EventKey::parse(key).expect("a key");
+        world.ledger.find_compacted(&stream, &key).await.expect("it is in the state");
+    }
+    world.clock.advance(HOUR_MS);
+    world.ledger.sweep().await.expect("a sweep");
+    let published = publish(&world.ledger, &stream, "next", "1").await.expect("the log goes on");
+    assert_eq!(published.places, [(0, 5_001)]);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::swarm::{DAY_MS, HOUR_MS, RETENTION_HOURS, Swarm};
 use crate::world::{ENVIRONMENT, EVERYTHING, STREAM, World};
 
 /// What is killed.
-const HANDLERS: [&str; 42] = [
+const HANDLERS: [&str; 43] = [
     "publish",
     "publish first",
     "publish once",
@@ -36,6 +36,7 @@ const HANDLERS: [&str; 42] = [
     "poll what expired",
     "poll on",
     "bootstrap",
+    "bootstrap on",
     "commit",
     "read",
     "read on",
@@ -215,14 +216,22 @@ async fn ask(handler: &str, client: &Client, plan: Option<Plan>) -> u16 {
     match handler {
         "commit" | "seek a cursor" | "poll on" => cursor = poll(client, "billing").await.body()["cursor"].clone(),
         "read on" => cursor = client.get(&format!("{stream}/events?from=earliest")).await.body()["cursor"].clone(),
+        "bootstrap on" => {
+            let begun = client.get(&format!("{stream}/subscriptions/state/poll?limit=1")).await;
+            cursor = begun.body()["cursor"].clone();
+        }
         "ring" => log = time::note_truth(world).await.map(|life| format!("LOG#{life}#1")).unwrap_or_default(),
         _ => {}
     }
     doom(world, plan);
     let reply = match handler {
         "poll" | "poll what expired" => poll(client, "billing").await,
-        "poll on" | "read on" => {
-            let of = if handler == "poll on" { "subscriptions/billing/poll" } else { "events" };
+        "poll on" | "read on" | "bootstrap on" => {
+            let of = match handler {
+                "poll on" => "subscriptions/billing/poll",
+                "bootstrap on" => "subscriptions/state/poll",
+                _ => "events",
+            };
             client.get(&format!("{stream}/{of}?cursor={}", cursor.as_str().expect("the cursor of a page"))).await
         }
         "bootstrap" => client.get(&format!("{stream}/subscriptions/state/poll")).await,

@@ -19,14 +19,21 @@ use crate::store::{Outcome, Store, StreamItem};
 const STORE_PAGES: usize = 8;
 
 impl Ledger {
-    /// Whether to read on from a cursor, or to commit it, is to begin a bootstrap: it is one that came with `PositionExpired`
-    /// or `StreamRecreated`, and leads from the log to compacted state.
+    /// Whether for a subscription to read on from a cursor, or to commit it, is to begin a bootstrap: it is one of its own that
+    /// came with `PositionExpired` or `StreamRecreated`, and leads from the log to compacted state.
     ///
     /// # Errors
     /// `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
-    pub async fn begins_bootstrap(&self, name: &StreamName, cursor: &Cursor) -> Result<bool> {
-        let mut stream = self.stream(name).await?;
-        Ok(self.open_cursor(&mut stream, cursor).await?.progress.is_to_begin())
+    pub async fn begins_bootstrap(
+        &self,
+        stream: &StreamName,
+        subscription: &SubscriptionName,
+        cursor: &Cursor,
+    ) -> Result<bool> {
+        let mut stream = self.stream(stream).await?;
+        let Payload { used_for, progress, .. } = self.open_cursor(&mut stream, cursor).await?;
+        let is_its_own = matches!(used_for, CursorUse::Subscription { name, .. } if name == subscription.as_str());
+        Ok(is_its_own && progress.is_to_begin())
     }
 
     /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.

@@ -82,6 +82,7 @@ impl Ledger {
 
     /// Compacts a bounded stretch of a partition after its watermark, as it is known or read.
     async fn compact_round(&self, partition: &PartitionId, known: Option<Position>, wrote: &mut bool) -> Result<Turn> {
+        let began = self.clock.now();
         let watermark = match known {
             Some(watermark) => watermark,
             None => {
@@ -92,7 +93,6 @@ impl Ledger {
                 read.watermark
             }
         };
-        let began = self.clock.now();
         let (read_by, ends_at) = (began.plus(limits::COMPACTION_ROUND_MS / 2), began.plus(limits::COMPACTION_ROUND_MS));
         let round = self.read_round(partition, watermark, read_by).await?;
         let Some(reached) = round.reached else { return Ok(Turn { watermark, at_tail: true }) };

@@ -237,7 +237,8 @@ impl Ledger {
         survey.places = at_once(unknown.into_iter().map(place)).await?;
         let now = self.clock.now();
         let describe = |item: SubscriptionItem| {
-            let beyond = survey.beyond(&stream, &item.progress, now).ok_or(Error::broken("all of it was read"))?;
+            let beyond =
+                survey.beyond(&stream, &item.progress, now).ok_or_else(|| Error::broken("all of it was read"))?;
             Ok(self.description(&stream, item, &beyond, now))
         };
         Ok(Listing { items: page.items.into_iter().map(describe).collect::<Result<_>>()?, next: page.next })

@@ -224,8 +224,11 @@ impl Ledger {
                 bootstrap = if item.progress.in_snapshot() { 0 } else { item.progress.bootstrap };
             }
         }
-        let start = self.start(stream, crate::StartFrom::Earliest).await?;
-        let progress = Progress { bootstrap, ..start };
+        let Progress { positions, .. } = self.start(stream, crate::StartFrom::Earliest).await?;
+        // What expired in this life, the bootstrap had and this reader never sees: as after an expiry.
+        let incomplete = bootstrap > 0 && positions.iter().any(|position| *position != Position::START);
+        let targets = if incomplete { vec![u64::MAX; positions.len()] } else { Vec::new() };
+        let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions };
         let earliest = self.seal(stream, used_for.clone(), progress);
         Ok(self.restart_from(stream, used_for, earliest))
     }

@@ -111,10 +111,11 @@ impl Ledger {
     /// A subscription as it is now.
     pub(crate) async fn subscription(&self, stream: &StreamItem, name: &SubscriptionName) -> Result<SubscriptionItem> {
         let known = (stream.incarnation(), name.clone());
-        let epoch = self.subscriptions.epoch();
+        // From before it is read: a process may be frozen before it hears the answer.
+        let (epoch, now) = (self.subscriptions.epoch(), self.clock.now());
         match self.store.subscription(stream.incarnation(), name).await? {
             Some(item) => {
-                self.subscriptions.put(known, item.generation, self.clock.now(), epoch);
+                self.subscriptions.put(known, item.generation, now, epoch);
                 Ok(item)
             }
             None => {

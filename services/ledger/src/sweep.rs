@@ -117,8 +117,9 @@ impl Ledger {
         // Once it is put off, nothing tells any more that newer ones may be gone.
         self.trust_head(&head)?;
         let target = match head.deletable_at {
-            // What was begun is ended first, else the oldest might never be reached.
-            Some(at) if at >= oldest_ends.plus(limits::HEAD_UNSAFE_MS) => at,
+            // What was begun is ended first, else the oldest might never be reached; unless it puts off nothing, because a
+            // process that is alone was away for so long that the head may be deleted as well.
+            Some(at) if at >= oldest_ends.plus(limits::HEAD_UNSAFE_MS) && at > now.plus(limits::HEAD_UNSAFE_MS) => at,
             _ => stream.deletable_at(now),
         };
         let mut slot = self.first_put_off(partition, oldest.slot, head.slot + 1, target).await?;

@@ -81,7 +81,7 @@ async fn may_follow(
     (stream, subscription): (&StreamName, &SubscriptionName),
     cursor: &Cursor,
 ) -> Result<()> {
-    if ledger.begins_bootstrap(stream, cursor).await? {
+    if ledger.begins_bootstrap(stream, subscription, cursor).await? {
         caller.must(Action::Bootstrap, stream, Some(subscription))?;
     }
     Ok(())
