@@ -102,15 +102,17 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Whether a text holds what anyone would take for a key, be it mistyped or cut off: its prefix, an environment, and an id
-/// with something behind it.
+/// Whether a text holds what anyone would take for a key, be it mistyped or cut off: its prefix, an environment, an id, and
+/// more of a secret than a name has letters in a row.
 pub(crate) fn is_in(text: &str) -> bool {
+    const OF_A_SECRET: usize = 16;
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     text.match_indices("elk_").any(|(at, prefix)| {
         let mut parts = text[at + prefix.len()..].split('_');
         let environment = parts.next().filter(is_word);
         let id = parts.next().filter(is_word).filter(|id| id.len() == ID_CHARACTERS);
-        environment.is_some() && id.is_some() && parts.next().is_some()
+        let secret = parts.next().unwrap_or_default().bytes().take_while(u8::is_ascii_alphanumeric);
+        environment.is_some() && id.is_some() && secret.count() >= OF_A_SECRET
     })
 }
 

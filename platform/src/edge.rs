@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request its id, looks at its URL, turns problems into documents, says how quotas stand, and
-//! has each request told of.
+//! The outermost layer: gives each request its id, turns problems into documents, says how quotas stand, and has each request
+//! told of.
 //!
 //! A fault of ours gets a second line with its causes.
 
@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Uri, header};
 use http_body::Frame;
 use ledger::Ledger;
 use serde_json::Map;
@@ -60,12 +60,11 @@ pub(crate) async fn pass(
     );
     // The router takes an empty segment for a name.
     let is_no_route = path.len() > 1 && path.split('/').skip(1).any(str::is_empty);
-    let refused = refused.map_or_else(|| url::check(request.uri()), |Refused(problem)| Err(problem));
     let work = async {
         match refused {
-            Err(problem) => problem.into_response(),
-            Ok(()) if is_no_route => route_not_found().await.into_response(),
-            Ok(()) => next.run(request).await,
+            Some(Refused(problem)) => problem.into_response(),
+            None if is_no_route => route_not_found(request.uri().clone()).await.into_response(),
+            None => next.run(request).await,
         }
     };
     let judge = |mut response: Response| {
@@ -138,14 +137,17 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     Problem::internal(telemetry::count_panic(&*payload)).into_response()
 }
 
-/// No such route.
-pub(crate) async fn route_not_found() -> Problem {
-    Problem::new(Code::RouteNotFound, "there is no such route; `GET /openapi.json` lists them all")
+/// No such route. Whatever was wrong with the URL beside that is worse.
+pub(crate) async fn route_not_found(uri: Uri) -> Problem {
+    let missing = Problem::new(Code::RouteNotFound, "there is no such route; `GET /openapi.json` lists them all");
+    url::check(&uri).err().unwrap_or(missing)
 }
 
 /// The route exists, but not for this method; the router adds `Allow`.
-pub(crate) async fn method_not_allowed() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "the route does not know this method; `Allow` lists those it knows")
+pub(crate) async fn method_not_allowed(uri: Uri) -> Problem {
+    let unknown =
+        Problem::new(Code::MethodNotAllowed, "the route does not know this method; `Allow` lists those it knows");
+    url::check(&uri).err().unwrap_or(unknown)
 }
 
 #[cfg(test)]

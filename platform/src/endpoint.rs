@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use ledger::Ledger;
@@ -19,7 +19,7 @@ use crate::access::{self, Action, Gate, Quotas, Requirement};
 use crate::in_flight::{self, InFlight, Places};
 use crate::problem::Code;
 use crate::telemetry::{Telemetry, note};
-use crate::{deadline, edge};
+use crate::{deadline, edge, url};
 
 /// Makes the schema of one type.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
@@ -317,8 +317,11 @@ impl Routes {
     }
 }
 
-/// Notes what is asked for, before anyone can refuse it.
+/// Notes what is asked for, before anyone can refuse it, and refuses what no URL should be like.
 async fn name(State(operation): State<&'static str>, request: Request, next: Next) -> Response {
     note("operation", operation);
-    next.run(request).await
+    match url::check(request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }

@@ -2,9 +2,9 @@
 //! all of them late.
 //!
 //! Polls that wait have a bound of their own: they hold next to nothing, and however many of them there are, a publish must
-//! get through. Of either, one API key has half at most, so that it cannot keep out all others. A place is given back when
-//! the client has taken the answer, because until then it is in memory; and who waited needs a place of those that work for
-//! an answer that is not small. A Lambda has one request at a time and needs none of this.
+//! get through. A place is given back when the client has taken the answer, because until then it is in memory; so those that
+//! waited need another place for an answer that is not small, of which there are fewer. Of each kind one API key has half at
+//! most, so that it cannot keep out all others. A Lambda has one request at a time and needs none of this.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -20,8 +20,10 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Code, Problem, Result};
+use crate::telemetry::note;
 
-/// Bytes of an answer that are handed to a connection at once, and of the answers for which who waited needs no other place.
+/// Bytes of an answer that are handed to a connection at once, and of the answers for which those that waited need no other
+/// place.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// How many requests a process takes at once.
@@ -31,6 +33,8 @@ pub struct InFlight {
     pub working: usize,
     /// Polls that may wait for events.
     pub waiting: usize,
+    /// Large answers to those.
+    pub answering: usize,
 }
 
 /// What is left of it.
@@ -38,6 +42,7 @@ pub struct InFlight {
 pub(crate) struct Places {
     working: Arc<Kind>,
     waiting: Arc<Kind>,
+    answering: Arc<Kind>,
 }
 
 /// Places of one kind. A request that has one carries its kind, until it is known whose it is.
@@ -52,7 +57,8 @@ struct Kind {
 
 impl Places {
     pub(crate) fn new(bound: InFlight) -> Self {
-        Self { working: Kind::new(bound.working), waiting: Kind::new(bound.waiting) }
+        let InFlight { working, waiting, answering } = bound;
+        Self { working: Kind::new(working), waiting: Kind::new(waiting), answering: Kind::new(answering) }
     }
 }
 
@@ -73,6 +79,7 @@ impl Kind {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key_id.to_owned()).or_default();
         if *count >= self.share {
+            note("limited_by", "in_flight");
             let detail = "the API key has as many requests at work as it may have at once; nothing was done";
             return Err(Problem::new(Code::RateLimited, detail));
         }
@@ -95,8 +102,8 @@ pub(crate) async fn pass(State(places): State<Places>, mut request: Request, nex
     if !waits || answer.body().size_hint().lower() <= PIECE_BYTES as u64 {
         return answer.map(|body| KeptBody::wrap(body, (place, held)));
     }
-    let working = |held: &Arc<Held>| places.working.hold(&held.key_id);
-    match places.working.take().and_then(|place| Ok((place, held.as_ref().map(working).transpose()?))) {
+    let hold = |held: &Arc<Held>| places.answering.hold(&held.key_id);
+    match places.answering.take().and_then(|place| Ok((place, held.as_ref().map(hold).transpose()?))) {
         Ok(kept) => answer.map(|body| KeptBody::wrap(body, kept)),
         Err(problem) => problem.into_response(),
     }
@@ -222,27 +229,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_when_the_answer_was_taken() {
-        let places = Places::new(InFlight { working: 1, waiting: 2 });
+        let places = Places::new(InFlight { working: 1, waiting: 2, answering: 1 });
         let large = async || "a".repeat(3 * PIECE_BYTES);
         let route = get(large).post(async || ()).route_layer(from_fn_with_state(places, pass));
         let router = Router::new().route("/", route);
-        let status = async |method, target| send(&router, method, target).await.unwrap().status();
+        // Who waited takes no place of those that work, but one of the few for large answers.
         for target in ["/", "/?wait=1"] {
+            let status = async |target| send(&router, "GET", target).await.unwrap().status();
             let mut body = send(&router, "GET", target).await.unwrap().into_body();
             let mut pieces = Vec::new();
             while let Some(frame) = body.frame().await {
                 pieces.push(frame.unwrap().into_data().unwrap());
-                assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "{target}");
-                // Who waited for a large answer needs a place like those that work.
-                assert_eq!(status("GET", "/?wait=1").await, StatusCode::SERVICE_UNAVAILABLE, "{target}");
+                assert_eq!(status(target).await, StatusCode::SERVICE_UNAVAILABLE, "{target}");
             }
             assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_BYTES; 3]);
             drop(body);
-            assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "they are still in memory");
+            assert_eq!(status(target).await, StatusCode::SERVICE_UNAVAILABLE, "they are still in memory");
             pieces.truncate(1);
-            assert_eq!(status("POST", "/").await, StatusCode::SERVICE_UNAVAILABLE, "a part keeps all");
+            assert_eq!(status(target).await, StatusCode::SERVICE_UNAVAILABLE, "a part keeps all");
+            let other = if target == "/" { "/?wait=1" } else { "/" };
+            assert_eq!(status(other).await, StatusCode::OK);
             drop(pieces);
-            assert_eq!(status("POST", "/").await, StatusCode::OK);
+            assert_eq!(status(target).await, StatusCode::OK);
         }
     }
 
@@ -250,7 +258,7 @@ mod tests {
     fn router(end: &Arc<Notify>) -> Router {
         let end = Arc::clone(end);
         let handler = move || async move { end.notified().await };
-        let places = Places::new(InFlight { working: 1, waiting: 1 });
+        let places = Places::new(InFlight { working: 1, waiting: 1, answering: 1 });
         Router::new().route("/", get(handler).post(|| async {}).route_layer(from_fn_with_state(places, pass)))
     }
 

@@ -150,6 +150,17 @@ async fn a6_who_waits_is_told_nothing_when_its_key_was_revoked_meanwhile() {
 }
 
 #[tokio::test]
+async fn a6_a_short_wait_is_not_told_anything_either_that_begins_before_a_process_hears_of_a_revocation() {
+    let api = Api::in_process().await;
+    let stream = Stream::create(&api, "a6-short").await;
+    let (waiting, id) = remembered(&api).await;
+    api.app().ledger.revoke_api_key_urgently(&id).await.expect("a revoked key");
+    api.app().clock.advance(3_900);
+    let poll = waiting.get(format!("/streams/{}/events?from=latest&wait=3", stream.name)).await;
+    poll.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
 async fn a6_nobody_is_let_in_while_nobody_knows_who_was_revoked() {
     let api = Api::in_process().await;
     let (process, _) = remembered(&api).await;

@@ -6,7 +6,7 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::body::{Body, Bytes};
 use futures::StreamExt;
 use lambda_runtime::{Context, LambdaEvent};
-use platform::access::Quotas;
+use platform::access::{Allowance, Quotas};
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
 use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
@@ -84,7 +84,7 @@ async fn who_is_refused_at_the_door_is_told_with_what_was_asked_for() {
     let recorder = EmfRecorder::default();
     let told = Told::by("local", &recorder);
     let api = Api::telling(told.telemetry.clone()).await;
-    let full = local::app::routes().bounded(InFlight { working: 0, waiting: 0 });
+    let full = local::app::routes().bounded(InFlight { working: 0, waiting: 0, answering: 0 });
     let settings =
         Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: told.telemetry.clone() };
     let api = api.answered_by(full.router(api.app().ledger.clone(), &settings));
@@ -208,6 +208,74 @@ async fn a_body_that_does_not_come_is_no_fault_and_no_slowness_of_ours() {
     assert_eq!((&line["operation"], &line["code"]), (&json!("publish"), &json!("body_timeout")));
     let numbers = ["body_ms", "Latency", "ClientErrors", "Faults", "SlowRequests"].map(|name| line[name].as_u64());
     assert_eq!(numbers, [Some(10_000), Some(0), Some(1), None, None]);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_and_told_and_harms_nobody_else() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("local", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let panics = async || -> &'static str { panic!("the secret of the handler") };
+    let routes = local::app::routes().beside("/panics", "health", axum::routing::get(panics));
+    let settings =
+        Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: told.telemetry.clone() };
+    let router = routes.router(api.app().ledger.clone(), &settings);
+    let request = http::Request::get("/panics").body(Body::empty()).expect("a request");
+    let answer = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+    assert_eq!(answer.status(), 500);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let [line] = told.written.documents().try_into().expect("one line");
+    assert_eq!((&line["code"], &line["Panics"], &line["Faults"]), (&json!("internal"), &json!(1), &json!(1)));
+    let _ = api.answered_by(router).get("/streams").await.ok(200);
+}
+
+#[tokio::test]
+async fn who_is_refused_or_limited_is_told_from_where_and_by_what() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("local", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let one = Allowance::new(1, 1);
+    let quotas = Quotas { failures_per_minute: 1, ..Quotas::uniform(one, one) };
+    let settings = Settings { environment: "test".to_owned(), quotas, telemetry: told.telemetry.clone() };
+    let api = api.answered_by(local::app::router(&api.app().ledger, &settings));
+    let guesser = api.with_key(Some("elk_test_guess".to_owned()));
+    let _ = guesser.get("/streams").await.problem(401, "unauthenticated");
+    let _ = guesser.get("/streams").await.problem(429, "rate_limited");
+    api.app().clock.advance(60_000);
+    let _ = api.get("/streams").await.ok(200);
+    let _ = api.get("/streams").await.problem(429, "rate_limited");
+    let lines = told.written.documents();
+    let told: Vec<_> = lines.iter().map(|line| (line["client"].as_str(), line["limited_by"].as_str())).collect();
+    let nowhere = Some("0.0.0.0");
+    assert_eq!(told, [(nowhere, None), (nowhere, Some("failures")), (None, None), (None, Some("requests"))]);
+}
+
+#[tokio::test]
+async fn the_longest_names_make_a_line_little_longer() {
+    let recorder = EmfRecorder::default();
+    let told = Told::by("compactor", &recorder);
+    let api = Api::telling(told.telemetry.clone()).await;
+    let (stream, subscription) = ("s".repeat(64), "b".repeat(64));
+    let _ = api.post("/streams", json!({ "stream_id": stream })).await.ok(201);
+    let all = format!("/streams/{stream}/subscriptions");
+    let body = json!({ "subscription_id": subscription, "start_from": "earliest" });
+    let _ = api.post(&all, body).await.ok(201);
+    let event = json!({ "type": "order.created", "data": 1 });
+    let _ = api.post(format!("/streams/{stream}/events"), event).await.ok(201);
+    let traced = |method, path: String| {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        api.request(method, path).header("traceparent", parent)
+    };
+    told.written.take();
+    let page = traced("GET", format!("{all}/{subscription}/poll")).send().await.ok(200);
+    let commit = traced("POST", format!("{all}/{subscription}/commit"));
+    let _ = commit.json(json!({ "cursor": page["cursor"] }).to_string()).send().await.ok(200);
+    let lines = told.written.documents();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let length = line.to_string().len();
+        assert!(line["trace_id"].is_string() && length < MOST_BYTES + 128, "{length} bytes: {line}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod documents;
+mod emitted;
 mod lines;
 mod prometheus;
 mod secrets;

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use ledger::Timestamp;
 
 use crate::problem::{Code, Problem, Result};
+use crate::telemetry::note;
 
 /// Networks that are remembered at once.
 const NETWORKS: usize = 10_000;
@@ -94,7 +95,9 @@ fn limited(quota: u32, wait_ms: u64) -> Problem {
         Ok(value) => problem.with_header(HeaderName::from_static(name), value),
         Err(_) => problem,
     };
-    let problem = Problem::new(Code::RateLimited, "too many requests; nothing was done").with_retry_after(seconds);
+    note("limited_by", "failures");
+    let detail = "too many wrong API keys came from this address; nothing was done";
+    let problem = Problem::new(Code::RateLimited, detail).with_retry_after(seconds);
     let problem = header(problem, "ratelimit-policy", format!("\"failures\";q={quota};w=60"));
     header(problem, "ratelimit", format!("\"failures\";r=0;t={seconds}"))
 }

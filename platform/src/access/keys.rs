@@ -4,11 +4,13 @@
 //! without asking the store; what is [known](super::known) of a key is a minute old at most, and helps only who has its
 //! secret. A store that does not answer is 503, never 401.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, header};
 use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
 
 use super::caller::Caller;
-use super::known::{EPOCH_MS, KnownKeys};
+use super::known::{AGAIN_MS, KnownKey, KnownKeys};
 use crate::api_key::Token;
 use crate::problem::{Problem, Result};
 use crate::telemetry::catalogue;
@@ -64,14 +66,19 @@ impl Keys {
     /// Who asks, by the credential in the headers, and that.
     pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(Caller, Token)> {
         let token = self.read(headers).map_err(refused)?;
-        let caller = self.check(&token).await?.map_err(refused)?;
-        Ok((caller, token))
+        let key = self.check(&token).await?.map_err(refused)?;
+        if matches!(key.record.state, ApiKeyState::Grace { .. }) {
+            metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
+        }
+        self.known.note_use(&key).await;
+        Ok((key.caller.clone(), token))
     }
 
     /// Insists that a credential with which a request was let in at a time is still good, as far as whatever was known of it
     /// then may have changed: who waits for an answer must not get it long after its key was revoked.
     pub(super) async fn check_again(&self, token: &Token, let_in_at: Timestamp) -> Result<()> {
-        if self.clock.now().since(let_in_at) >= EPOCH_MS {
+        let now = self.clock.now();
+        if now < let_in_at || now.since(let_in_at) >= AGAIN_MS {
             self.check(token).await?.map_err(refused)?;
         }
         Ok(())
@@ -88,16 +95,12 @@ impl Keys {
         if token.environment() == self.environment { Ok(token) } else { Err(Reason::Environment) }
     }
 
-    async fn check(&self, token: &Token) -> Result<Result<Caller, Reason>> {
+    async fn check(&self, token: &Token) -> Result<Result<Arc<KnownKey>, Reason>> {
         let Some(key) = self.known.find(token).await? else { return Ok(Err(Reason::Credential)) };
         if let Err(reason) = check_time(&key.record, self.clock.now()) {
             return Ok(Err(reason));
         }
-        if matches!(key.record.state, ApiKeyState::Grace { .. }) {
-            metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
-        }
-        self.known.note_use(&key).await;
-        Ok(Ok(key.caller.clone()))
+        Ok(Ok(key))
     }
 }
 

@@ -24,12 +24,16 @@ use crate::api_key::Token;
 use crate::problem::{Code, Problem, Result};
 
 /// How long a key is remembered by those who have its secret.
-const KNOWN_MS: u64 = 60_000;
+const KNOWN_MS: u64 = 59_000;
 /// How long it is remembered that a credential is none.
 const REFUSED_MS: u64 = 10_000;
 /// How long the epoch is remembered: less than the five seconds after which an urgent revocation holds everywhere, because
 /// reading takes time too.
-pub(super) const EPOCH_MS: u64 = 4_000;
+const EPOCH_MS: u64 = 4_000;
+/// Who was let in so long ago is looked at again before anything is told.
+pub(super) const AGAIN_MS: u64 = 1_000;
+/// A revocation holds everywhere within a minute, and within five seconds when it is urgent, for those who wait too.
+const _: () = assert!(KNOWN_MS + AGAIN_MS <= 60_000 && EPOCH_MS + AGAIN_MS <= 5_000);
 /// How many keys, and how many refused credentials, are remembered at once.
 const REMEMBERED: usize = 10_000;
 

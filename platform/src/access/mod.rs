@@ -76,13 +76,18 @@ impl Gate {
         if let Err(limited) = self.failures.check(address)
             && !self.keys.recognise(headers)
         {
+            note("client", address.to_string());
             return Err(limited);
         }
         let known = self.keys.authenticate(headers).await;
         let is_refused = known.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated);
-        // Who offers none does not guess.
-        if is_refused && keys::credential(headers).is_some() {
-            self.failures.count(address);
+        if is_refused {
+            // On call somebody will want to know where they come from.
+            note("client", address.to_string());
+            // Who offers none does not guess.
+            if keys::credential(headers).is_some() {
+                self.failures.count(address);
+            }
         }
         known
     }

@@ -11,6 +11,7 @@ use super::Gate;
 use super::caller::Caller;
 use super::quotas::{Measure, WINDOW_SECONDS};
 use crate::problem::{Code, Problem, Result};
+use crate::telemetry::note;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -40,6 +41,7 @@ impl Standing {
             return Ok(());
         }
         let what = self.measure.as_str();
+        note("limited_by", what);
         let problem = Problem::new(Code::RateLimited, format!("too many {what}; nothing was done"));
         Err(problem.with_retry_after(self.reset_seconds()))
     }

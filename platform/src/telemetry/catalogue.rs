@@ -133,7 +133,7 @@ catalogue! {
     REQUESTS = "Requests", Counter, Count, BY_OPERATION, "Requests that were answered or whose client left before, and events that were handled.";
     FAULTS = "Faults", Counter, Count, BY_OPERATION, "Answers of 500 and above, and events that failed: faults of ours.";
     CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 498, but for 429, and requests whose client left before the answer: 499 in the log, without a latency.";
-    THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429.";
+    THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429; the log says by what they were limited.";
     SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, "Answers that took longer than the objective of their operation.";
     LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait, or that a body took to arrive.";
     PANICS = "Panics", Counter, Count, BY_SERVICE, "Handlers that panicked; each is a defect.";
@@ -152,7 +152,7 @@ catalogue! {
     DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, "Attempts that DynamoDB throttled.";
     CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, "Read units that DynamoDB counted.";
     CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, "Write units that DynamoDB counted.";
-    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told: `credential` is an id that no key has, or a wrong secret.";
+    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told: `missing` is none, or several; `credential` an id that no key has, or a wrong secret. The log names their addresses.";
     KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
     KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, "API keys without a successor that expire within two weeks, each hour; the log names them.";
     LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";

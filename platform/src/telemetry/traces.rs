@@ -376,12 +376,15 @@ mod tests {
 
     use axum::http::StatusCode;
     use axum::routing::post;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
     use opentelemetry::trace::TracerProvider;
 
     use super::*;
 
     #[tokio::test]
     async fn after_a_failure_nothing_is_exported_for_a_while() {
+        let recorder = DebuggingRecorder::new();
+        let _recording = metrics::set_default_local_recorder(&recorder);
         let exports = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&exports);
         // It refuses the first.
@@ -406,6 +409,9 @@ mod tests {
         assert_eq!(traces.0.exporter.lock().await.trouble.as_ref().map(|trouble| trouble.lost), Some(2));
         clock.advance(1);
         assert_eq!([flush().await, flush().await], [2, 3]);
+        let counted = recorder.snapshotter().snapshot().into_vec();
+        let [(key, _, _, DebugValue::Counter(2))] = counted.as_slice() else { panic!("{counted:?}") };
+        assert_eq!(key.key().name(), catalogue::SPANS_LOST.name);
         collector.abort();
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const ENVIRONMENT: &str = "local";
 
 /// How many requests the server takes at once: far more than its disk can serve in the time that a client waits, and far
 /// fewer than would fill a small machine's memory with their bodies.
-const IN_FLIGHT: InFlight = InFlight { working: 256, waiting: 2_048 };
+const IN_FLIGHT: InFlight = InFlight { working: 256, waiting: 2_048, answering: 64 };
 
 /// What the server lets its callers do. They share a machine with it, so the quota of a key only stops what runs wild.
 pub(crate) fn settings(telemetry: Telemetry) -> Settings {

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use ledger::{Clock, limits};
+use ledger::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -30,9 +30,10 @@ const CONNECTIONS: usize = 4_096;
 /// A connection on which no whole head of a request came for so long, or nothing of an answer was taken, is closed. Most clients
 /// keep an idle one for 90 seconds: who closes first must be the one that asks.
 const SILENCE: Duration = Duration::from_secs(100);
-/// More headers than fit into what all may be together, empty ones of a letter each: it is our answer that says what is too much.
-const HEADERS: usize = limits::REQUEST_HEADER_BYTES;
-/// What a connection keeps of a request, and of an answer that its client does not take, at most.
+/// As many as any client sends: beside a few long ones they are more than all may be together, and the answer that says so is
+/// ours. Room for each is taken with each request.
+const HEADERS: usize = 1_024;
+/// When so much of an answer waits for its client, no more of it is taken.
 const BUFFER_BYTES: usize = 128 * 1024;
 /// Files of the process besides its connections: the table, the log, calls to a collector.
 const OTHER_FILES: u64 = 128;
