@@ -113,3 +113,32 @@ async fn a_waiting_poll_ends_before_its_process_does() {
         assert!(waits.contains(&took), "{took}");
     }
 }
+
+/// Whoever looks up a key hears of it late.
+struct LateKeys;
+
+impl Fate for LateKeys {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let late = call.operation == "GetItem" && call.partition_keys.iter().any(|key| key.starts_with("KEY#"));
+        Course { returns_ms: if late { 500 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_frozen_while_it_authenticated_publishes_nothing() {
+    let function = Function::start().await;
+    let app = &function.fleet.app;
+    app.engine().set_fate(LateKeys);
+    let mut context = Context::default();
+    context.deadline = app.clock.now().plus(60_000).0;
+    let event = Some(json!({"key": "a", "type": "order.placed", "data": 1}));
+    let asking = function.fleet.invoke(publish::routes(), "POST", "/streams/orders/events", event, context);
+    let freezing = async {
+        app.clock.sleep(100).await;
+        app.clock.advance(40_000);
+    };
+    let ((status, problem), ()) = tokio::join!(asking, freezing);
+    assert_eq!((status, &problem["effect"]), (503, &json!("none")), "its client has given up: {problem}");
+    app.engine().set_fate(Failing("Nothing", Failure::Throttled));
+    assert_eq!(function.events().await, 1);
+}

@@ -6,6 +6,7 @@
 mod cost;
 mod doubt;
 mod faults;
+mod frozen;
 mod heads;
 mod keys;
 mod lag;
