@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
 use serde_json::{Value, json};
-use tests::app::Endless;
+use tests::app::Late;
 use tests::stream::numbered;
 use tests::{Answer, Api, Stream};
 
@@ -107,14 +107,14 @@ async fn o5_what_takes_too_long_is_answered_with_what_is_known() {
     let stream = Stream::create(&api, "o5").await;
     stream.publish_numbered(0..1).await;
     let app = api.app();
-    app.engine().set_fate(Endless("Query"));
+    app.engine().set_fate(Late::endless("Query"));
     let refused = stream.get("/events?from=earliest").await;
     assert_eq!(refused.problem(503, "unavailable")["effect"], "none");
     let refused = publish(&stream, 1, None).await;
     assert_eq!(refused.problem(503, "unavailable")["effect"], "none", "it had only read");
-    app.engine().set_fate(Endless("PutItem"));
+    app.engine().set_fate(Late::endless("PutItem"));
     let refused = publish(&stream, 1, None).await;
     assert_eq!(refused.problem(503, "outcome_unknown")["effect"], "unknown");
-    app.engine().set_fate(Endless("Nothing"));
+    app.engine().set_fate(Late::endless("Nothing"));
     assert_eq!(stream.log(10).await.len(), 2, "it had been stored");
 }

@@ -4,7 +4,7 @@ use embedded::{Fault, FaultKind};
 use platform::access::{Allowance, Quotas};
 use serde_json::{Value, json};
 use sfv::{BareItem, ListEntry, Parser};
-use tests::app::Endless;
+use tests::app::Late;
 use tests::{Answer, Api, Stream};
 
 const WINDOW_MS: u64 = 10_000;
@@ -84,7 +84,7 @@ async fn a12_an_answer_that_was_cut_off_says_so_too() {
     let api = Api::with_quotas(Quotas::uniform(Allowance::new(50, 500), Allowance::new(200, 2_000))).await;
     let stream = Stream::create(&api, "a12-late").await;
     let reader = stream.seen_by(&api.with_scopes(&["poll:*"]).await);
-    api.app().engine().set_fate(Endless("Query"));
+    api.app().engine().set_fate(Late::endless("Query"));
     let late = reader.get("/events?from=earliest").await;
     late.problem(503, "unavailable");
     assert_eq!(field(&late, "ratelimit-policy"), [one("requests", [("q", 500), ("w", 10)])]);

@@ -8,7 +8,7 @@ use ledger::Timestamp;
 use platform::access::Quotas;
 use platform::endpoint::Routes;
 use serde_json::{Value, json};
-use tests::app::App;
+use tests::app::{App, Late};
 
 use crate::Fleet;
 
@@ -114,21 +114,12 @@ async fn a_waiting_poll_ends_before_its_process_does() {
     }
 }
 
-/// Whoever looks up a key hears of it late.
-struct LateKeys;
-
-impl Fate for LateKeys {
-    fn decide(&self, call: &CallInfo) -> Course {
-        let late = call.operation == "GetItem" && call.partition_keys.iter().any(|key| key.starts_with("KEY#"));
-        Course { returns_ms: if late { 500 } else { 0 }, ..Course::default() }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_was_frozen_while_it_authenticated_publishes_nothing() {
     let function = Function::start().await;
     let app = &function.fleet.app;
-    app.engine().set_fate(LateKeys);
+    // Whoever looks up a key hears of it late.
+    app.engine().set_fate(Late { operation: "GetItem", keys: "KEY#", milliseconds: 500 });
     let mut context = Context::default();
     context.deadline = app.clock.now().plus(60_000).0;
     let event = Some(json!({"key": "a", "type": "order.placed", "data": 1}));

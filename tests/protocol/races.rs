@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use embedded::{CallInfo, Course, Engine, Fate};
 use ledger::model::{Event, StreamName};
 use ledger::{Clock, Error, Ledger, PageRequest, PublishRequest, Randomness, ReadFrom, SeekTo, Settings, StartFrom};
+use tests::app::Late;
 
 use crate::world::{
     HOUR_MS, Prompt, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request,
@@ -27,23 +28,14 @@ impl Fate for LateQuery {
     }
 }
 
-/// Whoever looks at a subscription hears of it late.
-struct LateSubscription;
-
-impl Fate for LateSubscription {
-    fn decide(&self, call: &CallInfo) -> Course {
-        let late = call.operation == "GetItem" && call.partition_keys.iter().any(|key| key.starts_with("STREAM#"));
-        Course { returns_ms: if late { 700 } else { 0 }, ..Course::default() }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn polls_take_cursors_of_a_generation_for_thirty_seconds_however_late_it_was_heard_of() {
     let world = World::on(Clock::simulated(START)).await;
     let (stream, name, fleet) = (world.stream(1, 24).await, subscription("reader"), world.another(2));
     world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
     let old = world.ledger.poll(&stream, &name, None, page()).await.expect("a page").cursor;
-    world.engine.set_fate(LateSubscription);
+    // Whoever looks at a subscription hears of it late.
+    world.engine.set_fate(Late { operation: "GetItem", keys: "STREAM#", milliseconds: 700 });
     let seek = async {
         world.clock.sleep(100).await;
         world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await

@@ -6,10 +6,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
 use ledger::model::{EventKey, StreamName};
 use ledger::{Clock, Error, PartitionId, StartFrom, limits};
+use tests::app::Late;
 
 use crate::world::{
     HOUR_MS, Prompt, START, World, definition, event, page, publish, request, stop_compaction, subscription,
 };
+
+/// Compacted state is slow to take what is put.
+const SLOW_STATE: Late = Late { operation: "PutItem", keys: "COMPACT#", milliseconds: 300 };
 
 /// Of each log, when time to live may delete its record batches, in seconds, in their order.
 async fn logs(world: &World) -> BTreeMap<String, Vec<u64>> {
@@ -102,16 +106,6 @@ async fn a_compactor_that_stands_still_stops_publishing_before_anything_is_lost(
     assert_eq!(page.records.len(), 2);
 }
 
-/// Compacted state is slow to take what is put.
-struct SlowState;
-
-impl Fate for SlowState {
-    fn decide(&self, call: &CallInfo) -> Course {
-        let slow = call.operation == "PutItem" && call.partition_keys.iter().any(|key| key.starts_with("COMPACT#"));
-        Course { returns_ms: if slow { 300 } else { 0 }, ..Course::default() }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty() {
     let world = World::on(Clock::simulated(START)).await;
@@ -125,7 +119,7 @@ async fn a_compaction_that_does_not_come_to_its_end_keeps_no_sweep_from_its_duty
         streams.push(stream);
     }
     world.clock.advance(4 * 24 * HOUR_MS);
-    world.engine.set_fate(SlowState);
+    world.engine.set_fate(SLOW_STATE);
     let is_paused = async |seed| {
         let (mut paused, fleet) = (0, world.another(seed));
         for stream in &streams {
@@ -162,7 +156,7 @@ async fn a_server_that_was_away_for_long_deletes_nothing_that_is_not_compacted()
     world.clock.advance(2 * 24 * HOUR_MS);
     publish(&world.ledger, &stream, "last", "1").await.expect("a place");
     world.clock.advance(10 * 24 * HOUR_MS);
-    world.engine.set_fate(SlowState);
+    world.engine.set_fate(SLOW_STATE);
     world.ledger.sweep().await.expect("a sweep that has not come to its end");
     world.engine.sweep_expired().expect("time to live");
     world.engine.set_fate(Prompt);

@@ -185,13 +185,29 @@ impl Server {
     }
 }
 
-/// Each call of one operation lasts longer than any client waits.
+/// Answers to one operation on items of such partition keys come so late.
 #[derive(Clone, Copy, Debug)]
-pub struct Endless(pub &'static str);
+pub struct Late {
+    /// The operation.
+    pub operation: &'static str,
+    /// How the partition keys begin.
+    pub keys: &'static str,
+    /// How late they come.
+    pub milliseconds: u64,
+}
 
-impl Fate for Endless {
+impl Late {
+    /// Each call of an operation lasts longer than any client waits.
+    #[must_use]
+    pub fn endless(operation: &'static str) -> Self {
+        Self { operation, keys: "", milliseconds: ledger::limits::REQUEST_MS }
+    }
+}
+
+impl Fate for Late {
     fn decide(&self, call: &CallInfo) -> Course {
-        let returns_ms = if call.operation == self.0 { ledger::limits::REQUEST_MS } else { 0 };
-        Course { returns_ms, ..Course::default() }
+        let meant =
+            call.operation == self.operation && call.partition_keys.iter().any(|key| key.starts_with(self.keys));
+        Course { returns_ms: if meant { self.milliseconds } else { 0 }, ..Course::default() }
     }
 }

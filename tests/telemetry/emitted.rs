@@ -16,7 +16,7 @@ use platform::telemetry::catalogue::{ALL, Kind, find};
 use platform::telemetry::{EmfRecorder, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
-use tests::app::Endless;
+use tests::app::Late;
 
 const WEEK_MS: u64 = 7 * 24 * 3_600_000;
 const WINDOW_MS: u64 = 10_000;
@@ -137,9 +137,9 @@ impl Life {
         let of_the_store = ["DynamoCalls", "DynamoLatency", "DynamoRetries", "DynamoThrottles", "ConsumedReadUnits"];
         // What is known of the key and of the stream is read again as well.
         assert_eq!(self.look(of_the_store), [3, 3, 1, 1, 3]);
-        engine.set_fate(Endless("Query"));
+        engine.set_fate(Late::endless("Query"));
         self.api.get(format!("{EVENTS}?from=earliest")).await.problem(503, "unavailable");
-        engine.set_fate(Endless("Nothing"));
+        engine.set_fate(Late::endless("Nothing"));
         assert_eq!(self.look(["SlowRequests", "Faults", "ClientErrors"]), [1, 1, 0]);
         let panicking = async { panic!("on purpose") };
         self.telemetry.event(&self.api.app().ledger, "sweep", "an id", panicking).await.expect_err("it panics");

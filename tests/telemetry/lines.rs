@@ -12,7 +12,7 @@ use platform::in_flight::InFlight;
 use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
-use tests::app::{App, Endless};
+use tests::app::{App, Late};
 use tower::ServiceExt;
 
 use crate::told::{Told, Written};
@@ -285,7 +285,7 @@ async fn a_call_of_the_store_that_was_cut_off_is_told_too() {
     let api = Api::telling(told.telemetry.clone()).await;
     let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
     told.written.take();
-    api.app().engine().set_fate(Endless("Query"));
+    api.app().engine().set_fate(Late::endless("Query"));
     api.get("/streams/orders/events?from=earliest").await.problem(503, "unavailable");
     let [line] = told.written.documents().try_into().expect("one line");
     assert_eq!(line["dynamo"]["Query"], 1, "{line}");
