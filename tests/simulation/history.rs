@@ -80,6 +80,8 @@ pub(crate) struct Publish {
     pub(crate) idempotency_key: Option<String>,
     /// The offset that had to be the tail.
     pub(crate) expected_tail: Option<u64>,
+    /// The offset that was told to be the tail instead.
+    pub(crate) told_tail: Option<u64>,
     /// Partition and offset of each event, and whether it was a replay.
     pub(crate) outcome: Outcome<(Vec<(u16, u64)>, bool)>,
     pub(crate) facts: Facts,

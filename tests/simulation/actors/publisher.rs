@@ -172,6 +172,7 @@ impl Publisher {
             events: request.events.clone(),
             idempotency_key: request.idempotency_key.clone(),
             expected_tail: request.expected_tail,
+            told_tail: told_tail(&reply),
             outcome,
             facts: reply.facts.clone(),
         });
@@ -222,6 +223,16 @@ fn body(events: &[Sent], filler: &str) -> Value {
         })
         .collect();
     json!({ "events": events })
+}
+
+/// Only for people the API says where the tail is.
+fn told_tail(reply: &Reply) -> Option<u64> {
+    if reply.code() != "tail_mismatch" {
+        return None;
+    }
+    let told = reply.body()["detail"].as_str().and_then(|detail| detail.split_once("the tail of the partition is "));
+    let digits = told.and_then(|(_, tail)| tail.split_once(';')).expect("where the tail is").0;
+    Some(digits.parse().expect("an offset"))
 }
 
 fn place(receipt: &Value) -> (u16, u64) {
