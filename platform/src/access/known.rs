@@ -25,6 +25,8 @@ use crate::problem::{Code, Problem, Result};
 
 /// How long a key is remembered by those who have its secret.
 const KNOWN_MS: u64 = 59_000;
+/// A refusal for which the store is asked is not told before so long is over: more than the store usually needs.
+const REFUSAL_MS: u64 = 25;
 /// How long it is remembered that a credential is none.
 const REFUSED_MS: u64 = 10_000;
 /// How long the epoch is remembered: less than the five seconds after which an urgent revocation holds everywhere, because
@@ -101,12 +103,15 @@ impl KnownKeys {
                 return Ok(None);
             }
         }
+        // To read an item takes longer than to find that there is none, and a refusal must not tell which it was.
+        let refusal = self.ledger.clock().sleep(REFUSAL_MS);
         let record = self.ledger.find_api_key(token.id()).await.map_err(unavailable)?;
         // An id that does not exist costs the same comparison as one that does.
         let stored = record.as_ref().map_or([0; 32], |record| record.secret_hash);
         let same = is_of(&stored, &credential);
         let Some(record) = record.filter(|_| same) else {
             self.memory().refused.remember(credential, Read { value: (), epoch, at });
+            refusal.await;
             return Ok(None);
         };
         let key = Arc::new(KnownKey::new(record));

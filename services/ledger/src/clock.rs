@@ -170,13 +170,23 @@ impl Clock {
         .await
     }
 
-    /// Waits. On a manual clock nothing else moves time, so it advances by the pause and only yields.
-    pub async fn sleep(&self, milliseconds: u64) {
-        if let Source::Manual(_) = &self.0 {
-            self.advance(milliseconds);
-            tokio::task::yield_now().await;
-        } else {
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    /// A pause that begins now, whenever it is waited for. On a manual clock nothing else moves time, so whoever waits for it
+    /// advances it to the end of the pause and only yields.
+    pub fn sleep(&self, milliseconds: u64) -> impl Future<Output = ()> + Send + use<> {
+        let ends_at = self.now().plus(milliseconds);
+        let timer = match &self.0 {
+            Source::Manual(_) => None,
+            Source::System | Source::Simulated(_) => Some(tokio::time::sleep(Duration::from_millis(milliseconds))),
+        };
+        let clock = self.clone();
+        async move {
+            match timer {
+                Some(timer) => timer.await,
+                None => {
+                    clock.advance(ends_at.since(clock.now()));
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
 }
