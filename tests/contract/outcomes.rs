@@ -115,6 +115,6 @@ async fn o5_what_takes_too_long_is_answered_with_what_is_known() {
     app.engine().set_fate(Late::endless("PutItem"));
     let refused = publish(&stream, 1, None).await;
     assert_eq!(refused.problem(503, "outcome_unknown")["effect"], "unknown");
-    app.engine().set_fate(Late::endless("Nothing"));
+    app.engine().clear_fate();
     assert_eq!(stream.log(10).await.len(), 2, "it had been stored");
 }

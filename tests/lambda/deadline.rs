@@ -86,7 +86,7 @@ async fn a_publish_that_was_refused_throughout_had_no_effect_and_says_so_in_time
         assert_eq!((status, &problem["code"], &problem["effect"]), (503, &json!("unavailable"), &json!("none")));
     }
     // Without the time to begin, nothing is begun.
-    function.fleet.app.engine().set_fate(Failing("Nothing", Failure::Throttled));
+    function.fleet.app.engine().clear_fate();
     let (status, problem, _) = function.publish(1_400).await;
     assert_eq!((status, &problem["effect"]), (503, &json!("none")), "{problem}");
     assert_eq!(function.events().await, 1);
@@ -130,6 +130,6 @@ async fn who_was_frozen_while_it_authenticated_publishes_nothing() {
     };
     let ((status, problem), ()) = tokio::join!(asking, freezing);
     assert_eq!((status, &problem["effect"]), (503, &json!("none")), "its client has given up: {problem}");
-    app.engine().set_fate(Failing("Nothing", Failure::Throttled));
+    app.engine().clear_fate();
     assert_eq!(function.events().await, 1);
 }

@@ -3,7 +3,7 @@
 use embedded::{CallInfo, Course, Fate};
 use ledger::{Clock, Error, ReadFrom, StartFrom};
 
-use crate::world::{HOUR_MS, Prompt, START, World, delete_newest, page, publish, stop_compaction, subscription};
+use crate::world::{HOUR_MS, START, World, delete_newest, page, publish, stop_compaction, subscription};
 
 #[tokio::test]
 async fn offsets_go_on_after_everything_expired_and_was_deleted() {
@@ -103,7 +103,7 @@ async fn a_head_that_something_came_after_becomes_no_stub() {
     world.engine.set_fate(LateReduction);
     let append = async {
         world.clock.sleep(100).await;
-        world.engine.set_fate(Prompt);
+        world.engine.clear_fate();
         publish(&fleet, &stream, "a", "1").await
     };
     let (swept, appended) = tokio::join!(world.ledger.sweep(), append);

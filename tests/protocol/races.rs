@@ -10,8 +10,8 @@ use ledger::{Clock, Error, Ledger, PageRequest, PublishRequest, Randomness, Read
 use tests::app::Late;
 
 use crate::world::{
-    HOUR_MS, Prompt, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request,
-    subscription, two_batches,
+    HOUR_MS, START, Torn, World, definition, delete_newest, event, keys, once, page, publish, request, subscription,
+    two_batches,
 };
 
 /// The answer to the next query of a log is late.
@@ -43,7 +43,7 @@ async fn polls_take_cursors_of_a_generation_for_thirty_seconds_however_late_it_w
     let began = world.clock.now();
     let (described, sought) = tokio::join!(fleet.describe_subscription(&stream, &name), seek);
     assert_ne!(described.expect("a subscription").generation, sought.expect("moved").generation);
-    world.engine.set_fate(Prompt);
+    world.engine.clear_fate();
     world.clock.sleep(30_400 - world.clock.now().since(began)).await;
     let error = fleet.poll(&stream, &name, Some(old), page()).await;
     assert!(matches!(error, Err(Error::GenerationMismatch)), "{error:?}");

@@ -8,9 +8,7 @@ use ledger::model::{EventKey, StreamName};
 use ledger::{Clock, Error, PartitionId, StartFrom, limits};
 use tests::app::Late;
 
-use crate::world::{
-    HOUR_MS, Prompt, START, World, definition, event, page, publish, request, stop_compaction, subscription,
-};
+use crate::world::{HOUR_MS, START, World, definition, event, page, publish, request, stop_compaction, subscription};
 
 /// Compacted state is slow to take what is put.
 const SLOW_STATE: Late = Late { operation: "PutItem", keys: "COMPACT#", milliseconds: 300 };
@@ -159,7 +157,7 @@ async fn a_server_that_was_away_for_long_deletes_nothing_that_is_not_compacted()
     world.engine.set_fate(SLOW_STATE);
     world.ledger.sweep().await.expect("a sweep that has not come to its end");
     world.engine.sweep_expired().expect("time to live");
-    world.engine.set_fate(Prompt);
+    world.engine.clear_fate();
     let mut rounds = 0;
     while world.ledger.compact_stream(&stream).await.expect("it can be read")[0].watermark < 5_001 {
         rounds += 1;

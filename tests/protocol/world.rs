@@ -158,12 +158,3 @@ pub(crate) fn stop_compaction(world: &World, count: u32) {
     fault.partition_key_prefix = Some("COMPACT#".to_owned());
     world.engine.inject(fault);
 }
-
-/// Nothing is late.
-pub(crate) struct Prompt;
-
-impl Fate for Prompt {
-    fn decide(&self, _: &CallInfo) -> Course {
-        Course::default()
-    }
-}

@@ -139,7 +139,7 @@ impl Life {
         assert_eq!(self.look(of_the_store), [3, 3, 1, 1, 3]);
         engine.set_fate(Late::endless("Query"));
         self.api.get(format!("{EVENTS}?from=earliest")).await.problem(503, "unavailable");
-        engine.set_fate(Late::endless("Nothing"));
+        engine.clear_fate();
         assert_eq!(self.look(["SlowRequests", "Faults", "ClientErrors"]), [1, 1, 0]);
         let panicking = async { panic!("on purpose") };
         self.telemetry.event(&self.api.app().ledger, "sweep", "an id", panicking).await.expect_err("it panics");

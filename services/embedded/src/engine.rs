@@ -129,6 +129,11 @@ impl Engine {
         *lock(&self.inside.fate) = Some(Arc::new(fate));
     }
 
+    /// From now on no fate decides about any call; those that are on their way go on as it was decided.
+    pub fn clear_fate(&self) {
+        *lock(&self.inside.fate) = None;
+    }
+
     /// Whether the last write found the disk full.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
