@@ -219,11 +219,16 @@ impl Ledger {
         let end = async |partition: PartitionId| Ok::<_, Error>((partition.partition, self.end(&partition).await?));
         let mut survey = Survey { ends: at_once(stream.partitions().map(end)).await?, ..Survey::default() };
         let mut unknown = BTreeSet::new();
-        let fits = |item: &&SubscriptionItem| {
-            unknown.extend(survey.unknown_slots(&stream, &item.progress));
-            unknown.len() <= limits::LISTING_READS
-        };
-        let fitting = page.items.iter().take_while(fits).count().max(1);
+        let mut fitting = 0;
+        for item in &page.items {
+            let slots = survey.unknown_slots(&stream, &item.progress);
+            let further = slots.iter().filter(|slot| !unknown.contains(*slot)).count();
+            if fitting > 0 && unknown.len() + further > limits::LISTING_READS {
+                break;
+            }
+            unknown.extend(slots);
+            fitting += 1;
+        }
         if fitting < page.items.len() {
             page.items.truncate(fitting);
             page.next = page.items.last().map(|item| item.name.to_string());
@@ -232,8 +237,6 @@ impl Ledger {
             let place = self.first_place(&stream.partition(partition), slot).await?;
             Ok::<_, Error>(((partition, slot), place))
         };
-        let unknown: BTreeSet<_> =
-            page.items.iter().flat_map(|item| survey.unknown_slots(&stream, &item.progress)).collect();
         survey.places = at_once(unknown.into_iter().map(place)).await?;
         let now = self.clock.now();
         let describe = |item: SubscriptionItem| {
