@@ -23,6 +23,13 @@ pub(super) struct Keys {
     environment: String,
 }
 
+/// Who was let in, when and by which credential.
+pub(super) struct LetIn {
+    pub(super) caller: Caller,
+    token: Token,
+    at: Timestamp,
+}
+
 /// Why a credential was not taken. Clients are not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
@@ -63,23 +70,24 @@ impl Keys {
         Self { known: KnownKeys::new(ledger), clock, environment: environment.to_owned() }
     }
 
-    /// Who asks, by the credential in the headers, and that.
-    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(Caller, Token)> {
+    /// Who asks, by the credential in the headers.
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<LetIn> {
+        let at = self.clock.now();
         let token = self.read(headers).map_err(refused)?;
         let key = self.check(&token).await?.map_err(refused)?;
         if matches!(key.record.state, ApiKeyState::Grace { .. }) {
             metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
         }
         self.known.note_use(&key).await;
-        Ok((key.caller.clone(), token))
+        Ok(LetIn { caller: key.caller.clone(), token, at })
     }
 
-    /// Insists that a credential with which a request was let in at a time is still good, as far as whatever was known of it
-    /// then may have changed: who waits for an answer must not get it long after its key was revoked.
-    pub(super) async fn check_again(&self, token: &Token, let_in_at: Timestamp) -> Result<()> {
+    /// Insists that whoever was let in still would be, as far as what was known then may have changed: who waits for an answer
+    /// must not get it long after its key was revoked.
+    pub(super) async fn check_again(&self, let_in: &LetIn) -> Result<()> {
         let now = self.clock.now();
-        if now < let_in_at || now.since(let_in_at) >= AGAIN_MS {
-            self.check(token).await?.map_err(refused)?;
+        if now < let_in.at || now.since(let_in.at) >= AGAIN_MS {
+            self.check(&let_in.token).await?.map_err(refused)?;
         }
         Ok(())
     }

@@ -28,7 +28,6 @@ pub use scope::{Action, Scope};
 pub use standing::Spending;
 pub(crate) use standing::Standings;
 
-use crate::api_key::Token;
 use crate::in_flight::Held;
 use crate::path::Parameters;
 use crate::problem::{Code, Problem, Result};
@@ -58,7 +57,6 @@ pub(crate) struct Gate {
     keys: keys::Keys,
     meter: meter::Meter,
     failures: failures::Failures,
-    clock: ledger::Clock,
 }
 
 impl Gate {
@@ -67,11 +65,10 @@ impl Gate {
             keys: keys::Keys::new(ledger.clone(), environment),
             meter: meter::Meter::new(ledger.clone(), quotas),
             failures: failures::Failures::new(quotas.failures_per_minute, ledger.clock().clone()),
-            clock: ledger.clock().clone(),
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<(Caller, Token)> {
+    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<keys::LetIn> {
         // Behind a proxy everybody has one address: who guesses must not keep out those who need not.
         if let Err(limited) = self.failures.check(address)
             && !self.keys.recognise(headers)
@@ -79,8 +76,8 @@ impl Gate {
             note("client", address.to_string());
             return Err(limited);
         }
-        let known = self.keys.authenticate(headers).await;
-        let is_refused = known.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated);
+        let let_in = self.keys.authenticate(headers).await;
+        let is_refused = let_in.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated);
         if is_refused {
             // On call somebody will want to know where they come from.
             note("client", address.to_string());
@@ -89,7 +86,7 @@ impl Gate {
                 self.failures.count(address);
             }
         }
-        known
+        let_in
     }
 }
 
@@ -109,21 +106,21 @@ pub(crate) async fn pass(
         return problem.into_response();
     }
     let address = client_address(request.extensions());
-    let let_in_at = gate.clock.now();
-    let (caller, token) = match gate.authenticate(request.headers(), address).await {
-        Ok(known) => known,
+    let let_in = match gate.authenticate(request.headers(), address).await {
+        Ok(let_in) => let_in,
         Err(problem) => return problem.into_response(),
     };
+    let caller = &let_in.caller;
     note("key_id", caller.key_id());
     let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
     let spending = Spending::new(Arc::clone(&gate), caller.clone(), standings);
-    let held = match admit(requirement, &caller, &spending, &mut request).await {
+    let held = match admit(requirement, caller, &spending, &mut request).await {
         Ok(held) => held,
         Err(problem) => return problem.into_response(),
     };
     let changes_nothing = request.method().is_safe();
     let answer = next.run(request).await;
-    if changes_nothing && let Err(problem) = gate.keys.check_again(&token, let_in_at).await {
+    if changes_nothing && let Err(problem) = gate.keys.check_again(&let_in).await {
         return problem.into_response();
     }
     in_flight::answered(answer, held)
