@@ -8,12 +8,15 @@
 //! before and after the effect, late effects, cut pages, torn and stale reads ([`Fault`], or any [`Fate`]), and a record
 //! of every call with what it cost ([`Call`]).
 //!
+//! A local server keeps its table in a [`DataDirectory`], and operators' tools open the same one.
+//!
 //! It is never part of a Lambda. The shape of the table belongs to `ledger`.
 
 mod answer;
 mod call;
 mod client;
 mod connector;
+mod data_directory;
 mod engine;
 mod fault;
 mod operations;
@@ -21,5 +24,6 @@ mod pages;
 mod replica;
 
 pub use call::{Call, CallInfo};
+pub use data_directory::{DataDirectory, DirectoryError, ENVIRONMENT, TABLE};
 pub use engine::{Engine, is_disk_full};
 pub use fault::{Course, Decision, Failure, Fate, Fault, FaultKind, Page};

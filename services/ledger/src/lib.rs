@@ -25,6 +25,7 @@ pub mod limits;
 mod locate;
 mod log;
 pub mod model;
+mod operator;
 pub mod planted;
 mod poll;
 mod publish;

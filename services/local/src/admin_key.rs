@@ -9,10 +9,10 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use embedded::ENVIRONMENT;
 use ledger::Ledger;
 use platform::api_key::Token;
 
-use crate::app::ENVIRONMENT;
 use crate::error::StartError;
 
 /// Every action, on everything.

@@ -1,16 +1,13 @@
 //! The services of this process, as one router.
 
 use axum::Router;
-use embedded::Engine;
+use embedded::{ENVIRONMENT, Engine};
 use ledger::Ledger;
 use platform::access::{Allowance, Quotas};
 use platform::endpoint::{Routes, Settings};
 use platform::health::{Finding, Probe};
 use platform::in_flight::InFlight;
 use platform::telemetry::Telemetry;
-
-/// The environment that the server's API keys are for.
-pub(crate) const ENVIRONMENT: &str = "local";
 
 /// How many requests the server takes at once: far more than its disk can serve in the time that a client waits, and far
 /// fewer than would fill a small machine's memory with their bodies.

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use embedded::DirectoryError;
 use ledger::Cause;
 
 /// Why the server did not start.
@@ -79,6 +80,16 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The data directory could not be had.
+    pub(crate) fn directory(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::InUse(path) => Self::DirectoryInUse(path),
+            DirectoryError::Foreign(path) => Self::ForeignDirectory(path),
+            DirectoryError::Missing(path) => Self::unusable(path, io::ErrorKind::NotFound.into()),
+            DirectoryError::Unusable { path, cause } => Self::unusable(path, cause),
+        }
+    }
+
     /// A file or directory could not be made, read or written.
     pub(crate) fn unusable(path: impl Into<PathBuf>, cause: io::Error) -> Self {
         let path = path.into();

@@ -7,7 +7,6 @@
 mod admin_key;
 pub mod app;
 mod connections;
-mod data_directory;
 mod error;
 mod greeting;
 mod metrics;

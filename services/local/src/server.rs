@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use axum::Extension;
-use embedded::Engine;
+use embedded::{DataDirectory, ENVIRONMENT, Engine, TABLE};
 use ledger::{Clock, Ledger, Randomness, Settings, Timestamp};
 use platform::telemetry::{Telemetry, Traces};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::data_directory::DataDirectory;
 use crate::error::{CutOff, StartError};
 use crate::options::Options;
 use crate::{admin_key, app, connections, metrics, tasks};
 
-const TABLE: &str = "eventledger";
+/// The name of the file of the admin key.
+const KEY_FILE: &str = "admin.key";
 /// How long running requests may take to finish: a little more than the longest poll waits.
 const STOP_SECONDS: u64 = 25;
 
@@ -47,12 +47,12 @@ pub struct Running {
 /// # Errors
 /// What is wrong with the options, or with the place they name.
 pub async fn start(options: Options) -> Result<Running, StartError> {
-    let directory = DataDirectory::open(&options.data)?;
+    let directory = DataDirectory::open(&options.data).map_err(StartError::directory)?;
     let (listener, address) = listen(&options).await?;
     let table_file = directory.table_file();
-    let engine = Engine::open(&table_file).map_err(|cause| StartError::table(&table_file, cause))?;
+    let engine = directory.engine().map_err(|cause| StartError::table(&table_file, cause))?;
     let ledger = open_ledger(&engine).await.map_err(|cause| StartError::table(&table_file, cause))?;
-    let key_file = directory.key_file();
+    let key_file = directory.path().join(KEY_FILE);
     let admin_key = admin_key::ensure(&ledger, &key_file, &table_file).await?;
 
     let (stop, stopped) = oneshot::channel::<()>();
@@ -118,7 +118,7 @@ impl Running {
 
 /// The process has one place where its traces go.
 fn start_traces(endpoint: String) -> Result<Traces, StartError> {
-    Traces::start("local", app::ENVIRONMENT, &endpoint, []).map_err(|cause| StartError::Traces { endpoint, cause })
+    Traces::start("local", ENVIRONMENT, &endpoint, []).map_err(|cause| StartError::Traces { endpoint, cause })
 }
 
 async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -4,6 +4,7 @@
 //! An incarnation is in every key that belongs to a life of a stream, so nothing of a deleted stream meets its namesake.
 
 use crate::answers::PartitionId;
+use crate::clock::Timestamp;
 use crate::model::{EventKey, Incarnation, KeyHash, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 
@@ -13,6 +14,8 @@ pub(crate) const STREAMS: &str = "STREAMS";
 pub(crate) const CALLERS: &str = "KEYS";
 /// The partition key of what deleted streams have left to collect.
 pub(crate) const DELETED: &str = "DELETED";
+/// The partition key of what operators changed by hand.
+pub(crate) const AUDIT: &str = "AUDIT";
 
 /// The key of an item.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,8 @@ pub(crate) enum Key<'a> {
     CallersEpoch,
     /// `LIMIT#<key id>#<quota>` / `W#<window>`: how much of a quota is leased in a window.
     Lease(&'a str, &'a str, u64),
+    /// `AUDIT` / `<milliseconds>#<id>`: what an operator changed by hand, in the order of time.
+    Audit(Timestamp, &'a str),
     /// `KEEPER` / `KEEPER`: when the keeper was last done.
     Keeper,
 }
@@ -58,6 +63,7 @@ impl Key<'_> {
             Self::Caller(id) => format!("KEY#{id}"),
             Self::CallersOf(_) | Self::CallersEpoch => CALLERS.to_owned(),
             Self::Lease(id, quota, _) => format!("LIMIT#{id}#{quota}"),
+            Self::Audit(..) => AUDIT.to_owned(),
             Self::Keeper => "KEEPER".to_owned(),
         }
     }
@@ -76,6 +82,7 @@ impl Key<'_> {
             Self::CallersOf(client) => format!("{CLIENT}{client}"),
             Self::CallersEpoch => "EPOCH".to_owned(),
             Self::Lease(_, _, window) => format!("W#{window:020}"),
+            Self::Audit(at, id) => format!("{}#{id}", audited_from(*at)),
             Self::Keeper => "KEEPER".to_owned(),
         }
     }
@@ -104,6 +111,11 @@ pub(crate) fn stream(incarnation: Incarnation) -> String {
 /// What stands for a life of a stream in the keys of its items.
 fn life(incarnation: Incarnation) -> Incarnation {
     if is_planted(Bug::KeysWithoutIncarnation) { Incarnation([0; 16]) } else { incarnation }
+}
+
+/// A `SK` before all changes by hand at a time or after it.
+pub(crate) fn audited_from(at: Timestamp) -> String {
+    format!("{:020}", at.0)
 }
 
 /// `SK` of a record batch.

@@ -2,7 +2,7 @@
 
 use super::super::schema::{CALLERS, CLIENT, Key};
 use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
-use crate::answers::ApiKey;
+use crate::answers::{ApiKey, ApiKeysChange, AuditRecord};
 use crate::clock::Timestamp;
 use crate::error::Result;
 
@@ -34,23 +34,23 @@ impl Store {
     /// Stores a key and lists it with those of its client that are known; refused when its id exists, or the client has
     /// others by now.
     pub(crate) async fn put_api_key(&self, key: &ApiKey, known: &[String]) -> Result<Outcome> {
-        let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
-        let ids = [known, std::slice::from_ref(&key.id)].concat();
-        let list = Item::new(Key::CallersOf(&key.client)).with(IDS, packed(&ids));
-        let list = match known {
-            [] => Write::put(list).when("attribute_not_exists(PK)"),
-            known => Write::put(list).when("ids = :known").value(":known", packed(&known)),
-        };
-        self.settle(vec![Write::put(item).when("attribute_not_exists(PK)"), list], self.deadline()).await
+        self.settle(new_api_key(key, known).into(), self.deadline()).await
+    }
+
+    /// Makes a change by hand and leaves its record, both or neither; refused when anything of it is not as it was seen.
+    pub(crate) async fn change_api_keys(&self, change: &ApiKeysChange, record: &AuditRecord) -> Result<Outcome> {
+        let mut writes = vec![record.put()];
+        if let Some(created) = &change.created {
+            writes.extend(new_api_key(&created.key, &created.others));
+        }
+        writes.extend(change.replaced.iter().map(|(known, changed)| replaced(known, changed)));
+        writes.extend(change.urgent.then(another_epoch));
+        self.settle(writes, self.deadline()).await
     }
 
     /// Writes a key over what is known of it; refused when that changed.
     pub(crate) async fn replace_api_key(&self, known: &ApiKey, changed: &ApiKey) -> Result<Outcome> {
-        let write = Write::update(Key::Caller(&changed.id), "SET api_key = :changed")
-            .when("api_key = :known")
-            .value(":changed", packed(changed))
-            .value(":known", packed(known));
-        self.settle_one(write).await
+        self.settle_one(replaced(known, changed)).await
     }
 
     /// Notes when a key was used; refused when as much is known, or there is no such key.
@@ -69,9 +69,32 @@ impl Store {
 
     /// Begins another epoch. Two for one do no harm.
     pub(crate) async fn begin_api_keys_epoch(&self) -> Result<Outcome> {
-        let write = Write::update(Key::CallersEpoch, "ADD epoch :one").value(":one", 1_u64);
-        self.settle_one(write).await
+        self.settle_one(another_epoch()).await
     }
+}
+
+/// Stores a key and lists it with those of its client that are known.
+fn new_api_key(key: &ApiKey, known: &[String]) -> [Write; 2] {
+    let item = Item::new(Key::Caller(&key.id)).with(RECORD, packed(key)).with(TIER, key.tier.as_str());
+    let ids = [known, std::slice::from_ref(&key.id)].concat();
+    let list = Item::new(Key::CallersOf(&key.client)).with(IDS, packed(&ids));
+    let list = match known {
+        [] => Write::put(list).when("attribute_not_exists(PK)"),
+        known => Write::put(list).when("ids = :known").value(":known", packed(&known)),
+    };
+    [Write::put(item).when("attribute_not_exists(PK)"), list]
+}
+
+/// Writes a key over what is known of it.
+fn replaced(known: &ApiKey, changed: &ApiKey) -> Write {
+    Write::update(Key::Caller(&changed.id), "SET api_key = :changed")
+        .when("api_key = :known")
+        .value(":changed", packed(changed))
+        .value(":known", packed(known))
+}
+
+fn another_epoch() -> Write {
+    Write::update(Key::CallersEpoch, "ADD epoch :one").value(":one", 1_u64)
 }
 
 fn read_ids(item: &Attributes) -> Result<Vec<String>> {

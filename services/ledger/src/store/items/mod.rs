@@ -1,6 +1,7 @@
 //! The kinds of items, one file each: what is stored, how it is read back, and the ways it is accessed.
 
 mod api_key;
+mod audit;
 mod collected;
 mod compacted;
 mod keeper;
