@@ -177,6 +177,14 @@ impl Client {
             let name = name.split(['/', '?']).next().unwrap_or_default();
             world.history().absent.push((reply.span, name.to_owned()));
         }
+        let of_the_stream = path.strip_prefix(&format!("/streams/{STREAM}")).is_some_and(|rest| !rest.starts_with('-'));
+        // Guests have keys of their own, which may not show it to them.
+        if of_the_stream
+            && self.key == world.key
+            && matches!(reply.code(), "stream_not_found" | "stream_deleting" | "stream_recreated")
+        {
+            world.history().absent_streams.push(reply.span);
+        }
         let lost_heads = world.swarm.leaps.contains(&Leap::Neglect);
         match reply.code() {
             // Nobody here sends a cursor that was not given out to it.

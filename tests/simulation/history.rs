@@ -220,6 +220,8 @@ pub(crate) struct History {
     pub(crate) unsubscribes: Vec<Unsubscribe>,
     /// When a subscription was said not to exist, and which.
     pub(crate) absent: Vec<(Span, String)>,
+    /// When the stream was said to be absent, or another than it was.
+    pub(crate) absent_streams: Vec<Span>,
     pub(crate) creates: Vec<Create>,
     pub(crate) deletes: Vec<Delete>,
     pub(crate) lookups: Vec<Lookup>,

@@ -191,6 +191,8 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
         if !(described && checker::state::look_at_everything(&client).await) {
             world.0.anomaly("22 the stream or its compacted state cannot be looked at although nothing fails");
         }
+    } else if !world.0.swarm.leaps.contains(&Leap::Neglect) {
+        world.0.anomaly("22 the log cannot be read at rest");
     }
 }
 

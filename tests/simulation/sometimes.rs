@@ -13,7 +13,7 @@ const BEFORE: [&str; 5] = ["throttle", "error before", "reset", "kill", "slow"];
 const AFTER: [&str; 5] = ["conflict", "error after", "lost reply", "zombie", "cut off"];
 
 /// Everything else.
-const HAPPENED: [&str; 60] = [
+const HAPPENED: [&str; 61] = [
     "fault in progress on TransactWriteItems",
     "a subscription was moved to an old cursor",
     "a request when everything had to work",
@@ -49,6 +49,7 @@ const HAPPENED: [&str; 60] = [
     "a record batch was damaged",
     "a head was a stub",
     "time to live deleted an item",
+    "time to live deleted an item too early",
     "leap Caches",
     "leap Retention",
     "leap Grace",

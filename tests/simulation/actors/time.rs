@@ -10,6 +10,7 @@ use tokio::sync::RwLockWriteGuard;
 
 use crate::actors::compactor::{keep, sample};
 use crate::actors::operator::{Item, scan};
+use crate::checker::LATEST_EFFECT_MS;
 use crate::history::Seen;
 use crate::swarm::{DAY_MS, HOUR_MS, Leap, RETENTION_HOURS};
 use crate::world::{TABLE, World};
@@ -79,9 +80,10 @@ pub(crate) async fn sweep(world: &World) {
     world.0.count("no sweep of two hundred succeeded");
 }
 
-/// Leaps once nothing is on its way any more but what is frozen, after the truth was written down.
+/// Leaps once nothing is on its way any more but what is frozen, after the truth was written down: also not what goes on
+/// without a client that gave up.
 async fn over(world: &World, milliseconds: u64) {
-    let _quiet = quiet(world, 20_000).await;
+    let _quiet = quiet(world, LATEST_EFFECT_MS).await;
     note_truth(world).await;
     world.0.clock.advance(milliseconds);
 }

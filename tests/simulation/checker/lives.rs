@@ -4,15 +4,13 @@
 use ledger::model::Incarnation;
 use ledger::model::cursor::Payload;
 
-use super::{Known, TOLERANCE_MS, latest_effect};
-use crate::history::{Create, KeyLife, KeyUse, Outcome, Placed};
+use super::{CACHE_MS, Known, TOLERANCE_MS, latest_effect};
+use crate::history::{Create, Delete, KeyLife, KeyUse, Outcome, Placed};
 use crate::swarm::MOST_SKEW_MS;
-
-/// Services know a stream for so long.
-const CACHE_MS: u64 = 30_000;
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
     one_winner(known, anomalies);
+    streams_do_not_vanish(known, anomalies);
     nothing_crosses(known, anomalies);
     an_end_is_an_end(known, anomalies);
     one_winner_of_each_subscription(known, anomalies);
@@ -65,6 +63,30 @@ fn one_winner(known: &Known<'_>, anomalies: &mut Vec<String>) {
     }
 }
 
+/// Somebody created each life, and from then on the stream is there until somebody asks for its end.
+fn streams_do_not_vanish(known: &Known<'_>, anomalies: &mut Vec<String>) {
+    let history = known.history;
+    for life in known.places.keys() {
+        let may_have_begun = |create: &Create| match &create.outcome {
+            Outcome::Done((begun, ..)) => begun == life,
+            Outcome::Nothing(_) => false,
+            Outcome::Unknown => true,
+        };
+        if !history.creates.iter().any(may_have_begun) {
+            anomalies.push(format!("17 nobody began {life}"));
+        }
+    }
+    let created = history.creates.iter().filter(|create| create.outcome.done().is_some());
+    let Some(first) = created.map(|create| create.span.ended).min() else { return };
+    for absent in history.absent_streams.iter().filter(|absent| absent.begun > first) {
+        let ended =
+            |delete: &Delete| !matches!(delete.outcome, Outcome::Nothing(_)) && delete.span.begun < absent.ended;
+        if !history.deletes.iter().any(ended) {
+            anomalies.push("17 the stream was said to be absent, and nobody had ended it".to_owned());
+        }
+    }
+}
+
 /// A subscription of a name is created once, until somebody asks for its end or for that of its stream.
 fn one_winner_of_each_subscription(known: &Known<'_>, anomalies: &mut Vec<String>) {
     let created = |placed: &'_ &Placed| !placed.seek && placed.outcome.done().is_some();
@@ -78,7 +100,8 @@ fn one_winner_of_each_subscription(known: &Known<'_>, anomalies: &mut Vec<String
             end.name == after.name
                 && !matches!(end.outcome, Outcome::Nothing(_))
                 && end.span.begun < after.span.ended
-                && latest_effect(end.span, &end.outcome) > before.span.begun
+                // The answer of the one that was first may have come last.
+                && latest_effect(end.span, &end.outcome) > before.span.begun.min(after.span.begun)
         });
         if !ended {
             anomalies.push(format!("11 subscription {} was created although it had not ended", after.name));
@@ -98,7 +121,8 @@ fn nothing_crosses(known: &Known<'_>, anomalies: &mut Vec<String>) {
             if !written.contains(life) && !written.contains(&Incarnation([0; 16])) {
                 anomalies.push(format!("17 event {} was not published into {life}", seen.id));
             }
-            let ended = known.attempts(seen.id).iter().map(|one| one.span.ended).max();
+            // A client that gave up knows nothing of what a frozen server does for it later.
+            let ended = known.attempts(seen.id).iter().map(|one| latest_effect(one.span, &one.outcome)).max();
             if let (Some(began), Some(ended)) = (began, ended)
                 && ended + TOLERANCE_MS < began
             {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::model::Incarnation;
 
-use super::{Known, LATEST_EFFECT_MS, REMEMBERED_MS, latest_effect};
+use super::{CACHE_MS, Known, LATEST_EFFECT_MS, REMEMBERED_MS, latest_effect};
 use crate::history::{Outcome, Publish, Seen};
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -228,27 +228,30 @@ fn conditions_are_no_pretext(known: &Known<'_>, log: &BTreeMap<u64, Seen>, anoma
     }
 }
 
-/// Who asks again, with the same key, for what was published is not told that the tail moved. Where it is told that the tail is
-/// not there yet, another attempt may bring it about later that it is.
+/// Who asks again, with the same key, for what was published is not told that the tail is elsewhere. Where it is told that the
+/// tail is not there yet, another attempt that was under way may bring it about later that it is.
 fn nothing_stands_in_its_own_way(known: &Known<'_>, anomalies: &mut Vec<String>) {
     let lies = |id: u64| known.places.values().flat_map(BTreeMap::values).flatten().any(|seen| seen.id == id);
     for refused in &known.history.publishes {
         let Some(key) = &refused.idempotency_key else { continue };
-        if refused.told_tail <= refused.expected_tail {
+        if refused.told_tail.is_none() {
             continue;
         }
         let id = refused.events[0].id;
         let attempts = known.attempts(id);
-        let told = attempts.iter().any(|one| one.idempotency_key.as_ref() == Some(key) && one.outcome.done().is_some());
-        let all_with_it = attempts.iter().all(|one| one.idempotency_key.as_ref() == Some(key));
+        let with_it = |one: &&&Publish| one.idempotency_key.as_ref() == Some(key);
+        let told = || attempts.iter().filter(with_it).filter(|one| one.outcome.done().is_some());
+        let is_there = told().next().is_some() || (attempts.iter().all(|one| with_it(&one)) && lies(id));
+        let was_there = told().any(|one| one.span.ended <= refused.span.begun);
+        let moved = refused.told_tail > refused.expected_tail;
         let first = attempts.iter().map(|one| one.span.begun).min().unwrap_or_default();
         let in_one_life = !known.history.deletes.iter().any(|delete| {
             !matches!(delete.outcome, Outcome::Nothing(_))
                 && delete.span.begun < refused.span.ended
-                && latest_effect(delete.span, &delete.outcome) > first
+                && latest_effect(delete.span, &delete.outcome) + CACHE_MS > first
         });
         let remembered = in_one_life && refused.span.ended <= first + REMEMBERED_MS;
-        if remembered && (told || (all_with_it && lies(id))) {
+        if remembered && (was_there || (moved && is_there)) {
             anomalies.push(format!("9 event {id} was refused for its tail and is there with the same key {key}"));
         }
     }

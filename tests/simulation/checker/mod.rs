@@ -29,9 +29,11 @@ use crate::world::World;
 const TOLERANCE_MS: u64 = 10_000;
 /// A key is surely remembered for so long.
 pub(crate) const REMEMBERED_MS: u64 = 24 * HOUR_MS;
+/// Services know a stream for so long.
+const CACHE_MS: u64 = 30_000;
 /// A request is over after 29 seconds, by a clock that may be two off, and what it sent to the store is on its way for five
 /// more at most.
-const LATEST_EFFECT_MS: u64 = 40_000;
+pub(crate) const LATEST_EFFECT_MS: u64 = 40_000;
 
 /// When a request had its effect at the latest: what nobody knows of may still come when it is over.
 fn latest_effect<T>(span: Span, outcome: &Outcome<T>) -> u64 {
