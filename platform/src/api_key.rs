@@ -102,6 +102,68 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// How a key stands at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It works.
+    Active,
+    /// It works until its grace ends.
+    Grace,
+    /// It does not work yet.
+    TooEarly,
+    /// It does not work any more.
+    Expired,
+    /// Its grace has ended.
+    GraceOver,
+    /// It never works again.
+    Revoked,
+}
+
+impl Standing {
+    /// How a key stands at a time.
+    #[must_use]
+    pub fn of(key: &ApiKey, now: Timestamp) -> Self {
+        let standing = match key.state {
+            ApiKeyState::Revoked => return Self::Revoked,
+            ApiKeyState::Grace { until } if until <= now => return Self::GraceOver,
+            ApiKeyState::Grace { .. } => Self::Grace,
+            ApiKeyState::Active => Self::Active,
+        };
+        if key.not_before.is_some_and(|start| now < start) {
+            return Self::TooEarly;
+        }
+        if key.expires_at.is_some_and(|end| end <= now) { Self::Expired } else { standing }
+    }
+
+    /// Whether the key works, or may later.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Active | Self::Grace | Self::TooEarly)
+    }
+
+    /// For people and scripts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Grace => "grace",
+            Self::TooEarly => "not yet",
+            Self::Expired => "expired",
+            Self::GraceOver => "grace over",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// The keys in a text, each with the byte at which it begins. Only well-formed ones: a mistyped or shortened key opens nothing.
+pub fn find_all(text: &str) -> impl Iterator<Item = (usize, Token)> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.match_indices("elk_").filter_map(move |(at, _)| {
+        let word = text[at..].split(|character| !is_part(character)).next()?;
+        Some((at, Token::parse(word)?))
+    })
+}
+
 /// Whether a text holds what anyone would take for a key, be it mistyped or cut off: its prefix, an environment, an id, and
 /// more of a secret than a name has letters in a row.
 pub(crate) fn is_in(text: &str) -> bool {
@@ -151,6 +213,15 @@ mod tests {
     fn the_checksum_is_frozen() {
         assert_eq!(checksum(""), "000000");
         assert_eq!(checksum("123456789"), "3jZRME");
+    }
+
+    #[test]
+    fn keys_are_found_wherever_they_are_written() {
+        let [one, other] = [1, 2].map(|seed| Token::mint(&Randomness::seeded(seed), "dev"));
+        let (first, second) = (one.reveal(), other.reveal());
+        let text = format!("-H 'x-api-key: {first}' https://h/?k={second}&x elk_dev_short {first}x");
+        let found: Vec<_> = find_all(&text).collect();
+        assert_eq!(found, [(15, one), (text.find(&second).unwrap(), other)]);
     }
 
     #[test]

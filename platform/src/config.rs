@@ -1,7 +1,7 @@
 //! Configuration: the one place that reads the environment, and what a Lambda makes of it.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
 
-use aws_sdk_dynamodb::config::BehaviorVersion;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use ledger::{Clock, Ledger, Randomness};
 
 /// OpenTelemetry's own variable for the collector of everything.
@@ -55,7 +55,7 @@ impl Config {
     /// The ledger on the table, as one process of many.
     pub async fn ledger(&self) -> Ledger {
         let alone = ledger::Settings { alone: false };
-        Ledger::new(client().await, &self.table, Clock::system(), Randomness::system(), alone)
+        Ledger::new(client(None).await, &self.table, Clock::system(), Randomness::system(), alone)
     }
 }
 
@@ -68,9 +68,14 @@ fn may_colour_by(variable: impl Fn(&str) -> Option<String>) -> bool {
     variable("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A client of DynamoDB over the network. Region, credentials and endpoint are AWS's own variables.
-pub async fn client() -> aws_sdk_dynamodb::Client {
-    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+/// A client of DynamoDB over the network. Credentials and endpoint are AWS's own variables, and so is the region where none
+/// is given.
+pub async fn client(region: Option<String>) -> aws_sdk_dynamodb::Client {
+    let mut defaults = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = region {
+        defaults = defaults.region(Region::new(region));
+    }
+    let shared = defaults.load().await;
     let settings = ledger::client_settings(aws_sdk_dynamodb::config::Builder::from(&shared));
     aws_sdk_dynamodb::Client::from_conf(settings.build())
 }

@@ -80,7 +80,7 @@ impl App {
         let engine = (!network).then(|| embedded::Engine::memory(&clock));
         let client = match &engine {
             Some(engine) => engine.client(),
-            None => platform::config::client().await,
+            None => platform::config::client(None).await,
         };
         Self::assemble(engine, client, &table, clock, randomness, quotas, telemetry).await
     }

@@ -11,7 +11,7 @@ use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
 
 use super::caller::Caller;
 use super::known::{AGAIN_MS, KnownKey, KnownKeys};
-use crate::api_key::Token;
+use crate::api_key::{Standing, Token};
 use crate::problem::{Problem, Result};
 use crate::telemetry::catalogue;
 
@@ -135,15 +135,13 @@ pub(super) fn credential(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn check_time(key: &ApiKey, now: Timestamp) -> Result<(), Reason> {
-    match key.state {
-        ApiKeyState::Revoked => return Err(Reason::Revoked),
-        ApiKeyState::Grace { until } if until <= now => return Err(Reason::GraceOver),
-        ApiKeyState::Active | ApiKeyState::Grace { .. } => {}
+    match Standing::of(key, now) {
+        Standing::Active | Standing::Grace => Ok(()),
+        Standing::TooEarly => Err(Reason::TooEarly),
+        Standing::Expired => Err(Reason::Expired),
+        Standing::GraceOver => Err(Reason::GraceOver),
+        Standing::Revoked => Err(Reason::Revoked),
     }
-    if key.not_before.is_some_and(|start| now < start) {
-        return Err(Reason::TooEarly);
-    }
-    if key.expires_at.is_some_and(|end| end <= now) { Err(Reason::Expired) } else { Ok(()) }
 }
 
 #[cfg(test)]

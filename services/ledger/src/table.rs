@@ -34,6 +34,16 @@ pub async fn create_if_absent(client: &Client, table: &str) -> Result<(), Cause>
     enable_time_to_live(client, table).await
 }
 
+/// AWS's own name for the table, which says in which region and account it is:
+/// `arn:aws:dynamodb:<region>:<account>:table/<table>`.
+///
+/// # Errors
+/// What DynamoDB answers; that there is no such table among it.
+pub async fn resource_name(client: &Client, table: &str) -> Result<String, Cause> {
+    let answer = client.describe_table().table_name(table).send().await?;
+    answer.table.and_then(|table| table.table_arn).ok_or_else(|| "the description of the table lacks its name".into())
+}
+
 async fn create(client: &Client, table: &str) -> Result<(), Cause> {
     let answer = client
         .create_table()
