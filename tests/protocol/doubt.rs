@@ -344,3 +344,18 @@ async fn a_conflict_that_does_not_end_is_not_an_absence() {
     let error = world.ledger.delete_stream(&stream).await;
     assert!(matches!(error, Err(Error::Unavailable(_))), "{error:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_may_have_happened_is_not_denied_because_the_name_lives_again() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    // Nobody knows whether the first attempt had its effect.
+    world.engine.inject(Fault::on("TransactWriteItems", FaultKind::ServerErrorBefore, 1));
+    let again = async {
+        world.clock.sleep(1).await;
+        world.ledger.delete_stream(&stream).await.expect("deleted");
+        world.stream(1, 24).await;
+    };
+    let (deleted, ()) = tokio::join!(world.ledger.delete_stream(&stream), again);
+    assert!(matches!(deleted, Err(Error::OutcomeUnknown(_))), "{deleted:?}");
+}

@@ -69,3 +69,21 @@ async fn a_compactor_that_was_frozen_for_longer_than_a_tombstone_lasts_puts_noth
     let found = world.ledger.find_compacted(&stream, &EventKey::parse("a").expect("a key")).await;
     assert!(matches!(found, Err(Error::KeyNotFound)), "{found:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_compactor_that_was_frozen_since_it_read_the_watermark_puts_nothing() {
+    let world = World::on(Clock::simulated(START)).await;
+    let (stream, fleet) = (world.stream(1, 720).await, world.another(2));
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    // Before, or that read would be met.
+    fleet.describe_stream(&stream).await.expect("a stream");
+    world.engine.set_fate(Slow::new("GetItem", "STREAM#", false));
+    let meanwhile = async {
+        world.clock.sleep(SLOW_MS / 5).await;
+        world.clock.advance(10 * 60_000);
+        world.engine.record();
+    };
+    let (compacted, ()) = tokio::join!(fleet.compact_stream(&stream), meanwhile);
+    let puts = world.engine.take_calls().into_iter().filter(|call| call.operation == "PutItem");
+    assert_eq!(puts.count(), 0, "what it would put may be older than a tombstone that came and went: {compacted:?}");
+}
