@@ -13,6 +13,10 @@ default:
 run *arguments:
     cargo run --release -- {{ arguments }}
 
+# API keys of an environment, as in: just keys --env dev list
+keys *arguments:
+    cargo run --quiet --package ops --bin ledger-keys -- {{ arguments }}
+
 # every test
 test *arguments:
     cargo test --workspace {{ arguments }}

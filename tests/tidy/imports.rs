@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keeper", &["ledger", "platform"]),
     ("embedded", &["ledger"]),
     ("local", &["admin", "compactor", "embedded", "keeper", "ledger", "platform", "poll", "publish"]),
+    ("ops", &["embedded", "ledger", "platform"]),
     ("tests", &["admin", "compactor", "embedded", "keeper", "ledger", "local", "platform", "poll", "publish"]),
 ];
 

@@ -1,0 +1,103 @@
+//! `ledger-keys`: API keys, from the first one to the last use of a revoked one.
+//!
+//! A key is replaced without anybody being locked out: `rotate` makes a successor and gives the old key a grace in which both
+//! work; `grace-report` tells who still uses the old one; `finalize` ends it, and until then `undo` goes back.
+
+mod create;
+mod find;
+mod record;
+mod revoke;
+mod rotate;
+mod scan;
+mod stale;
+
+use clap::Parser;
+
+use crate::desk::Desk;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::options::{Common, Verb};
+
+const EXAMPLE: &str = "\
+Examples:
+  ledger-keys --env dev list
+  ledger-keys --env dev rotate 3kT9mQ2xW7bZ --grace 7d --secret-file ./billing.key
+  ledger-keys --env prod revoke 3kT9mQ2xW7bZ --urgent --reason \"in a public repository\" --execute --confirm prod
+
+Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed or found, 2 not understood, 3 no such key,
+4 refused, 5 somebody else was faster.";
+
+/// API keys of EventLedger: make, rotate, revoke, and find those that leaked or that nobody uses.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ledger-keys", version, after_help = EXAMPLE, max_term_width = 100)]
+pub struct Tool {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb<Keys>,
+}
+
+impl crate::Tool for Tool {
+    type Verbs = Keys;
+
+    fn parts(self) -> (Common, Verb<Keys>) {
+        (self.common, self.verb)
+    }
+}
+
+/// What can be done with keys.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Keys {
+    /// Make a key for a client
+    Create(create::Create),
+    /// Make the first key of an environment, which may do everything
+    Bootstrap(create::Bootstrap),
+    /// Show a key
+    Show(find::Show),
+    /// List keys
+    List(find::List),
+    /// Give a client a new key, and the old one a grace in which both work
+    Rotate(rotate::Rotate),
+    /// Go back to the old key while its grace lasts, and revoke the new one
+    Undo(rotate::Undo),
+    /// Tell who still uses a key in its grace
+    GraceReport(rotate::GraceReport),
+    /// Revoke an old key that is used no longer
+    Finalize(rotate::Finalize),
+    /// Revoke a key for good
+    Revoke(revoke::Revoke),
+    /// Find keys that nobody uses, and those that end soon
+    Stale(stale::Stale),
+    /// Find keys in files, and tell which of them work
+    Scan(scan::Scan),
+}
+
+impl crate::Verbs for Keys {
+    async fn run(self, desk: &Desk) -> Result<Exit> {
+        match self {
+            Self::Create(create) => create.run(desk).await,
+            Self::Bootstrap(bootstrap) => bootstrap.run(desk).await,
+            Self::Show(show) => show.run(desk).await,
+            Self::List(list) => list.run(desk).await,
+            Self::Rotate(rotate) => rotate.run(desk).await,
+            Self::Undo(undo) => undo.run(desk).await,
+            Self::GraceReport(report) => report.run(desk).await,
+            Self::Finalize(finalize) => finalize.run(desk).await,
+            Self::Revoke(revoke) => revoke.run(desk).await,
+            Self::Stale(stale) => stale.run(desk).await,
+            Self::Scan(scan) => scan.run(desk).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Tool::command().debug_assert();
+    }
+}

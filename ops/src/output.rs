@@ -1,0 +1,129 @@
+//! Answers: data on standard output, as a table, JSON or CSV, and everything else on standard error.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::failure::{Failure, Result};
+use crate::options::Format;
+
+/// The version of every JSON answer. It grows when a member goes or changes its meaning, not when one is added.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+/// What a table may be wide.
+const COLUMNS: u16 = 100;
+
+/// One thing that is told, a row of a table.
+pub(crate) trait Row: Serialize {
+    /// What its cells are called.
+    const COLUMNS: &'static [&'static str];
+
+    /// Its cells.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Where answers go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// Writes an answer of many.
+    pub(crate) fn rows<R: Row>(self, kind: &'static str, rows: &[R]) -> Result<()> {
+        let text = match self.format {
+            Format::Table if rows.is_empty() => return say(&format!("there are no {kind}")),
+            Format::Table => table(rows),
+            Format::Json => json(kind, rows)?,
+            Format::Csv => csv(rows)?,
+        };
+        // Whoever reads no further than a line, as `head` does, wants no complaint.
+        match std::io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::Failed(format!("cannot write the answer: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Says something beside the answer.
+pub(crate) fn say(text: &str) -> Result<()> {
+    // Where nobody listens to standard error, the answer and the exit code still tell.
+    writeln!(std::io::stderr(), "{text}").ok();
+    Ok(())
+}
+
+/// Whether somebody watches what goes on.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn table<R: Row>(rows: &[R]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
+    table.set_header(R::COLUMNS.iter().map(|name| name.to_uppercase()));
+    table.add_rows(rows.iter().map(Row::cells));
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+fn json<R: Row>(kind: &'static str, rows: &[R]) -> Result<String> {
+    let answer = serde_json::json!({ "schema_version": SCHEMA_VERSION, kind.replace(' ', "_"): rows });
+    let text = serde_json::to_string_pretty(&answer).map_err(unwritable)?;
+    Ok(text + "\n")
+}
+
+fn csv<R: Row>(rows: &[R]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let names = R::COLUMNS.iter().map(|name| name.replace(' ', "_"));
+    writer.write_record(names).map_err(unwritable)?;
+    for row in rows {
+        writer.write_record(row.cells()).map_err(unwritable)?;
+    }
+    let bytes = writer.into_inner().map_err(unwritable)?;
+    String::from_utf8(bytes).map_err(unwritable)
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("the answer cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Long {
+        name: &'static str,
+        text: String,
+    }
+
+    impl Row for Long {
+        const COLUMNS: &'static [&'static str] = &["name", "long text"];
+
+        fn cells(&self) -> Vec<String> {
+            vec![self.name.to_owned(), self.text.clone()]
+        }
+    }
+
+    #[test]
+    fn a_table_fits_a_hundred_columns_and_loses_nothing() {
+        let words = "word ".repeat(60);
+        let shown = table(&[Long { name: "n", text: words.clone() }]);
+        assert!(shown.lines().all(|line| line.chars().count() <= usize::from(COLUMNS)), "{shown}");
+        assert_eq!(shown.matches("word").count(), 60);
+    }
+
+    #[test]
+    fn json_has_a_version_and_csv_has_names() {
+        let rows = [Long { name: "a,b", text: "x".to_owned() }];
+        let value: serde_json::Value = serde_json::from_str(&json("long things", &rows).unwrap()).unwrap();
+        assert_eq!(value["schema_version"], SCHEMA_VERSION);
+        assert_eq!(value["long_things"][0]["name"], "a,b");
+        assert_eq!(csv(&rows).unwrap(), "name,long_text\n\"a,b\",x\n");
+    }
+}

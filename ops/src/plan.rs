@@ -1,0 +1,90 @@
+//! Plans: nothing is changed that was not shown before in the same words, and nothing without a record of who did it and why.
+
+use ledger::{AuditRecord, Change};
+use serde_json::Value;
+
+use crate::desk::Desk;
+use crate::failure::{Failure, Result};
+use crate::options::Deed;
+use crate::output::say;
+
+/// What is going to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The command, as the record has it.
+    pub(crate) what: &'static str,
+    /// What is changed, such as `api-key/<id>`.
+    pub(crate) subject: String,
+    /// What is done, step by step.
+    pub(crate) steps: Vec<String>,
+    /// How it is.
+    pub(crate) before: Value,
+    /// How it is to become.
+    pub(crate) after: Value,
+}
+
+impl Desk {
+    /// Shows a plan; where it is to be carried out, and may be, lets it be done with its record. `None` when it was only shown.
+    ///
+    /// # Errors
+    /// `Refused` when it may not be carried out, `Overtaken` when what it was made of has changed, and what doing it answers.
+    pub(crate) async fn carry_out<T>(
+        &self,
+        deed: &Deed,
+        plan: &Plan,
+        work: impl AsyncFnOnce(&AuditRecord) -> Result<(Change, T)>,
+    ) -> Result<Option<T>> {
+        for step in &plan.steps {
+            say(&format!("plan: {step}"))?;
+        }
+        if !deed.execute {
+            say("nothing was written; repeat the command with --execute to do it")?;
+            return Ok(None);
+        }
+        let record = self.record(deed, plan)?;
+        match work(&record).await? {
+            (Change::Made, result) => {
+                for step in &plan.steps {
+                    say(&format!("done: {step}"))?;
+                }
+                Ok(Some(result))
+            }
+            (Change::Overtaken, _) => Err(Failure::Overtaken(plan.subject.clone())),
+        }
+    }
+
+    /// The record of a plan that may be carried out.
+    fn record(&self, deed: &Deed, plan: &Plan) -> Result<AuditRecord> {
+        let name = &self.environment.name;
+        let refused = |why: String| Err(Failure::Refused(format!("{why}; nothing was written")));
+        if !self.is_certain {
+            let file = self.environment.file.as_deref().unwrap_or(std::path::Path::new("settings.json"));
+            return refused(format!("{} names no account yet, so this may be another's table", file.display()));
+        }
+        match &deed.confirm {
+            Some(typed) if typed != name => return refused(format!("--confirm {typed} is not the name of {name}")),
+            None if self.environment.settings.protected => {
+                return refused(format!("{name} is protected; type its name again, as in --confirm {name}"));
+            }
+            _ => {}
+        }
+        let told =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let Some(reason) = told(&deed.reason) else {
+            return refused("a record is kept of it; say why with --reason \"...\"".to_owned());
+        };
+        let Some(who) = told(&deed.operator) else {
+            return refused("a record is kept of it; say who you are with --operator NAME".to_owned());
+        };
+        Ok(AuditRecord {
+            at: self.ledger.clock().now(),
+            id: self.ledger.randomness().hex_id(),
+            who,
+            what: plan.what.to_owned(),
+            subject: plan.subject.clone(),
+            before: plan.before.to_string(),
+            after: plan.after.to_string(),
+            reason,
+        })
+    }
+}
