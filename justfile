@@ -17,6 +17,14 @@ run *arguments:
 keys *arguments:
     cargo run --quiet --package ops --bin ledger-keys -- {{ arguments }}
 
+# where subscriptions stand, as in: just offsets --env dev show orders billing
+offsets *arguments:
+    cargo run --quiet --package ops --bin ledger-offsets -- {{ arguments }}
+
+# how far behind they are, as in: just lag --env dev report
+lag *arguments:
+    cargo run --quiet --package ops --bin ledger-lag -- {{ arguments }}
+
 # every test
 test *arguments:
     cargo test --workspace {{ arguments }}

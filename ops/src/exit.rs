@@ -17,6 +17,10 @@ pub enum Exit {
     Refused = 4,
     /// Somebody else was faster; nothing was written.
     Conflict = 5,
+    /// A check found something that somebody should look at today.
+    Warning = 10,
+    /// A check found something that somebody should look at now.
+    Error = 11,
 }
 
 impl From<Exit> for ExitCode {

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
@@ -12,6 +12,8 @@ use crate::options::Format;
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 /// What a table may be wide.
 const COLUMNS: u16 = 100;
+/// What separates its columns.
+const PADDING: (u16, u16) = (0, 2);
 
 /// One thing that is told, a row of a table.
 pub(crate) trait Row: Serialize {
@@ -68,6 +70,13 @@ fn table<R: Row>(rows: &[R]) -> String {
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
     table.set_header(R::COLUMNS.iter().map(|name| name.to_uppercase()));
     table.add_rows(rows.iter().map(Row::cells));
+    for (column, name) in table.column_iter_mut().zip(R::COLUMNS) {
+        // What is long breaks, and no heading.
+        let (left, right) = PADDING;
+        column.set_padding(PADDING);
+        let heading = name.len() + usize::from(left + right);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(u16::try_from(heading).unwrap_or(COLUMNS))));
+    }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 

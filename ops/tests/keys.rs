@@ -28,7 +28,7 @@ fn state(table: &Table, id: &str) -> String {
 
 #[test]
 fn a_key_is_made_once_and_its_secret_is_in_a_file_of_its_owner_alone() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let file = table.file("billing.key");
     let wanted = ["create", "--client", "billing", "--scope", "poll:orders", "--never-expires", "--secret-file", &file];
     // The plan alone writes nothing, not even the file.
@@ -59,7 +59,7 @@ fn a_key_is_made_once_and_its_secret_is_in_a_file_of_its_owner_alone() {
 
 #[test]
 fn a_secret_goes_to_no_pipe() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let wanted = ["create", "--client", "billing", "--scope", "poll:orders", "--never-expires"];
     let refused = table.execute(&wanted).exits(4);
     assert!(refused.errors.contains("--secret-file"), "{refused:?}");
@@ -69,7 +69,7 @@ fn a_secret_goes_to_no_pipe() {
 
 #[test]
 fn a_key_is_rotated_and_finalized_and_everything_leaves_a_record() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let old = create(&table, "billing");
     let file = table.file("new.key");
     let _ = table.execute(&["rotate", old.id(), "--grace", "2h", "--secret-file", &file]).exits(0);
@@ -110,7 +110,7 @@ fn a_key_is_rotated_and_finalized_and_everything_leaves_a_record() {
 
 #[test]
 fn a_rotation_is_undone_unless_the_new_key_is_in_use() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let old = create(&table, "billing");
     let file = table.file("new.key");
     let _ = table.execute(&["rotate", old.id(), "--secret-file", &file]).exits(0);
@@ -126,7 +126,7 @@ fn a_rotation_is_undone_unless_the_new_key_is_in_use() {
 
 #[test]
 fn an_urgent_revocation_begins_another_epoch() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let key = create(&table, "billing");
     let before = table.epoch();
     let _ = table.execute(&["revoke", key.id(), "--urgent"]).exits(0);
@@ -137,7 +137,7 @@ fn an_urgent_revocation_begins_another_epoch() {
 
 #[test]
 fn the_first_key_of_an_environment_is_the_only_first_one() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let _ = table.execute(&["bootstrap", "--secret-file", &table.file("admin.key")]).exits(0);
     let refused = table.execute(&["bootstrap", "--secret-file", &table.file("other.key")]).exits(4);
     assert!(refused.errors.contains("rotate it"), "{refused:?}");
@@ -148,7 +148,7 @@ fn the_first_key_of_an_environment_is_the_only_first_one() {
 
 #[test]
 fn leaked_keys_are_found_and_those_that_work_are_told_apart() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let (works, revoked) = (create(&table, "billing"), create(&table, "shipping"));
     let _ = table.execute(&["revoke", revoked.id()]).exits(0);
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +171,7 @@ fn leaked_keys_are_found_and_those_that_work_are_told_apart() {
 
 #[test]
 fn a_protected_environment_asks_for_its_name() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let wanted = ["--env", "prod", "create", "--client", "c", "--scope", "poll:o", "--never-expires", "--secret-file"];
     let file = table.file("c.key");
     let wanted = [&wanted[..], &[&file]].concat();
@@ -187,7 +187,7 @@ fn a_protected_environment_asks_for_its_name() {
 
 #[test]
 fn what_is_wrong_is_told_in_a_sentence_and_by_the_exit_code() {
-    let table = Table::new();
+    let table = Table::of("ledger-keys");
     let key = create(&table, "billing");
     let says = |done: &Done, text: &str| assert!(done.errors.contains(text), "{text}: {done:?}");
     says(&table.run(&["show", "abcdefghijkl"]).exits(3), "ledger-keys list");

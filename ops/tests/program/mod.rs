@@ -1,5 +1,9 @@
 //! The real programs, run on a data directory of their own.
 
+#![allow(dead_code, reason = "no tool's tests need all of it")]
+
+pub(crate) mod orders;
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -40,6 +44,8 @@ impl Done {
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Done {
     let path = match program {
         "ledger-keys" => env!("CARGO_BIN_EXE_ledger-keys"),
+        "ledger-offsets" => env!("CARGO_BIN_EXE_ledger-offsets"),
+        "ledger-lag" => env!("CARGO_BIN_EXE_ledger-lag"),
         other => panic!("there is no program {other}"),
     };
     let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -50,18 +56,19 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Done {
     Done { code: status.code(), answer: text(stdout), errors: text(stderr) }
 }
 
-/// A table in a data directory.
+/// A table in a data directory, and the tool that is used on it.
 pub(crate) struct Table {
+    tool: &'static str,
     folder: TempDir,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Table {
     /// An empty one, as a local server leaves it.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn of(tool: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        let table = Self { folder, runtime };
+        let table = Self { tool, folder, runtime };
         let directory = DataDirectory::open(&table.data()).expect("a data directory");
         let client = directory.engine().expect("an engine").client();
         table.runtime.block_on(ledger::table::create_if_absent(&client, embedded::TABLE)).expect("a table");
@@ -73,10 +80,10 @@ impl Table {
         self.folder.path().join(name).to_str().expect("a path").to_owned()
     }
 
-    /// Runs `ledger-keys` on it.
+    /// Runs the tool on it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         let backend = format!("embedded:{}", self.data().display());
-        run("ledger-keys", &[&["--backend", &backend], arguments].concat())
+        run(self.tool, &[&["--backend", &backend], arguments].concat())
     }
 
     /// The same, and lets it write.
@@ -91,28 +98,42 @@ impl Table {
 
     /// Lets a key be used.
     pub(crate) fn note_use(&self, id: &str) {
-        self.with(async |ledger| ledger.note_api_key_use(id).await);
+        self.now(async |ledger| ledger.note_api_key_use(id).await);
     }
 
     /// The epoch of all keys.
     pub(crate) fn epoch(&self) -> u64 {
-        self.with(async |ledger| ledger.api_keys_epoch().await.expect("the epoch"))
+        self.now(async |ledger| ledger.api_keys_epoch().await.expect("the epoch"))
     }
 
     /// What was changed by hand.
     pub(crate) fn audit(&self) -> Vec<AuditRecord> {
-        self.with(async |ledger| ledger.audit_records(Timestamp(0)).await.expect("the records"))
+        self.now(async |ledger| ledger.audit_records(Timestamp(0)).await.expect("the records"))
     }
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn with<T>(&self, work: impl AsyncFnOnce(&Ledger) -> T) -> T {
+    /// Waits for something.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Does something on it.
+    pub(crate) fn now<T>(&self, work: impl AsyncFnOnce(&Ledger) -> T) -> T {
+        self.at(Clock::system(), work)
+    }
+
+    /// Does something on it so many milliseconds ago.
+    pub(crate) fn ago<T>(&self, milliseconds: u64, work: impl AsyncFnOnce(&Ledger) -> T) -> T {
+        self.at(Clock::manual(Timestamp(Clock::system().now().0 - milliseconds)), work)
+    }
+
+    fn at<T>(&self, clock: Clock, work: impl AsyncFnOnce(&Ledger) -> T) -> T {
         let directory = self.take();
         let client = directory.engine().expect("an engine").client();
-        let alone = Settings { alone: false };
-        let ledger = Ledger::new(client, embedded::TABLE, Clock::system(), Randomness::system(), alone);
+        let ledger = Ledger::new(client, embedded::TABLE, clock, Randomness::system(), Settings { alone: false });
         self.runtime.block_on(work(&ledger))
     }
 }

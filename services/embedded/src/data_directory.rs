@@ -54,7 +54,14 @@ pub enum DirectoryError {
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that this process is starting has a copy of it until it runs.
+        self.lock.unlock().ok();
+    }
 }
 
 impl DataDirectory {
@@ -96,7 +103,7 @@ impl DataDirectory {
         }
         lock.set_len(0).and_then(|()| lock.write_all(EXPLANATION.as_bytes())).map_err(unusable)?;
         lock.sync_all().map_err(unusable)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     /// Where it is.

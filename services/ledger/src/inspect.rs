@@ -23,6 +23,14 @@ pub(crate) struct Beyond {
     past_tail: bool,
 }
 
+/// What lies beyond the position of one partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LaneBeyond {
+    pub(crate) position: Position,
+    pub(crate) tail: Position,
+    pub(crate) beyond: Beyond,
+}
+
 /// A record batch without its records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -91,16 +99,22 @@ impl Survey {
 
     /// What lies beyond progress; none where something that it takes was not read.
     pub(crate) fn beyond(&self, stream: &StreamItem, progress: &Progress, now: Timestamp) -> Option<Beyond> {
-        let mut lanes = Vec::new();
-        for (partition, position) in (0..).zip(positions(stream, progress)) {
+        let lanes = self.lanes(stream, progress, now)?;
+        Some(Beyond::of(progress, lanes.into_iter().map(|lane| lane.beyond)))
+    }
+
+    /// The same for each partition.
+    pub(crate) fn lanes(&self, stream: &StreamItem, progress: &Progress, now: Timestamp) -> Option<Vec<LaneBeyond>> {
+        let lane = |(partition, position): (u16, Position)| {
             let end = *self.ends.get(&partition)?;
             let place = match end.unknown_slot(position) {
                 Some(slot) => *self.places.get(&(partition, slot))?,
                 None => None,
             };
-            lanes.push(beyond_position(stream, position, end, place, now));
-        }
-        Some(Beyond::of(progress, lanes))
+            let beyond = beyond_position(stream, position, end, place, now);
+            Some(LaneBeyond { position, tail: end.tail, beyond })
+        };
+        (0..).zip(positions(stream, progress)).map(lane).collect()
     }
 }
 
@@ -114,6 +128,13 @@ impl Beyond {
         });
         // A bootstrap that has not begun needs nothing of the log.
         Self { lost: sum.lost && !progress.is_to_begin(), ..sum }
+    }
+
+    /// Until the first of it expires, 0 when it has; none where nothing that is needed can expire.
+    pub(crate) fn headroom_ms(&self, stream: &StreamItem, progress: &Progress) -> Option<u64> {
+        let needs_the_log = self.lag.events > 0 && !progress.is_to_begin();
+        let left = if self.lost { 0 } else { stream.retention_ms().saturating_sub(self.lag.ms) };
+        needs_the_log.then_some(left)
     }
 }
 
@@ -179,6 +200,25 @@ impl Ledger {
         Ok(self.store.record_batch_from(partition, slot).await?.as_ref().map(Place::from))
     }
 
+    /// How far each partition of a stream goes.
+    pub(crate) async fn ends(&self, stream: &StreamItem) -> Result<BTreeMap<u16, End>> {
+        let end = async |partition: PartitionId| Ok::<_, Error>((partition.partition, self.end(&partition).await?));
+        at_once(stream.partitions().map(end)).await
+    }
+
+    /// The first record batches at slots of partitions, or after them.
+    pub(crate) async fn places(
+        &self,
+        stream: &StreamItem,
+        slots: BTreeSet<(u16, u64)>,
+    ) -> Result<BTreeMap<(u16, u64), Option<Place>>> {
+        let place = async |(partition, slot): (u16, u64)| {
+            let place = self.first_place(&stream.partition(partition), slot).await?;
+            Ok::<_, Error>(((partition, slot), place))
+        };
+        at_once(slots.into_iter().map(place)).await
+    }
+
     /// A subscription and how it does.
     ///
     /// # Errors
@@ -216,8 +256,7 @@ impl Ledger {
         if page.items.is_empty() {
             return Ok(Listing { items: Vec::new(), next: page.next });
         }
-        let end = async |partition: PartitionId| Ok::<_, Error>((partition.partition, self.end(&partition).await?));
-        let mut survey = Survey { ends: at_once(stream.partitions().map(end)).await?, ..Survey::default() };
+        let mut survey = Survey { ends: self.ends(&stream).await?, ..Survey::default() };
         let mut unknown = BTreeSet::new();
         let mut fitting = 0;
         for item in &page.items {
@@ -233,11 +272,7 @@ impl Ledger {
             page.items.truncate(fitting);
             page.next = page.items.last().map(|item| item.name.to_string());
         }
-        let place = async |(partition, slot): (u16, u64)| {
-            let place = self.first_place(&stream.partition(partition), slot).await?;
-            Ok::<_, Error>(((partition, slot), place))
-        };
-        survey.places = at_once(unknown.into_iter().map(place)).await?;
+        survey.places = self.places(&stream, unknown).await?;
         let now = self.clock.now();
         let describe = |item: SubscriptionItem| {
             let beyond =

@@ -1,10 +1,31 @@
 //! What operators change by hand: only what they saw, and never without leaving a record of it.
 
-use crate::answers::{ApiKeysChange, AuditRecord, Change};
+use crate::answers::{ApiKeysChange, AuditRecord, Change, Lag, SeekTo};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::store::Outcome;
+use crate::model::cursor::{Cursor, CursorUse};
+use crate::model::{Progress, StreamName, SubscriptionName};
+use crate::store::{Outcome, StreamItem, SubscriptionItem};
+
+/// A seek that is decided on, and on what.
+#[derive(Clone, Debug)]
+pub struct SeekPlan {
+    /// Where the subscription stands: the first offset of each partition that is not committed; none before a bootstrap has
+    /// begun.
+    pub before: Vec<u64>,
+    /// Where it will stand.
+    pub after: Vec<u64>,
+    /// What will lie beyond that.
+    pub lag: Lag,
+    /// Whether it reads again what it has passed, or compacted state after the log.
+    pub goes_back: bool,
+    /// Leads back to where it stands, as far as that is still readable.
+    pub undo: Cursor,
+    stream: StreamItem,
+    moved: SubscriptionItem,
+    version: u64,
+}
 
 impl Ledger {
     /// Changes API keys, if all of them are as they were seen, and writes the record of it in the same transaction. Services
@@ -13,7 +34,49 @@ impl Ledger {
     /// # Errors
     /// `Unavailable` when nothing was written; `OutcomeUnknown`: the record tells, if it can be read later.
     pub async fn change_api_keys(&self, change: &ApiKeysChange, record: &AuditRecord) -> Result<Change> {
-        match self.store.change_api_keys(change, record).await? {
+        let outcome = self.store.change_api_keys(change, record).await?;
+        self.is_made(outcome, record).await
+    }
+
+    /// Decides where a seek moves a subscription. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Ledger::seek`], but for `OutcomeUnknown`.
+    pub async fn plan_seek(&self, stream: &StreamName, name: &SubscriptionName, to: SeekTo) -> Result<SeekPlan> {
+        let mut stream = self.fresh_stream(stream).await?;
+        let (progress, verified_at) = self.target(&mut stream, name, to).await?;
+        let lag = self.lag_of(&stream, &progress).await?;
+        let item = self.subscription(&stream, name).await?;
+        let used_for = CursorUse::subscription(name, item.generation);
+        let offsets = |progress: &Progress| progress.positions.iter().map(|position| position.offset).collect();
+        Ok(SeekPlan {
+            before: offsets(&item.progress),
+            after: offsets(&progress),
+            lag,
+            goes_back: progress.goes_back_from(&item.progress),
+            undo: self.seal_at(&stream, used_for, item.progress.clone(), item.verified_at),
+            version: item.version,
+            moved: self.moved(item, &progress, verified_at),
+            stream,
+        })
+    }
+
+    /// Moves a subscription as planned, if it is as it was then, and writes the record of it in the same transaction. Commits
+    /// of readers that do not know of it are refused from then on; polls go on for half a minute at most.
+    ///
+    /// # Errors
+    /// As [`Ledger::change_api_keys`].
+    pub async fn seek_as_planned(&self, plan: &SeekPlan, record: &AuditRecord) -> Result<Change> {
+        let incarnation = plan.stream.incarnation();
+        let outcome = self.store.change_subscription(incarnation, &plan.moved, plan.version, record).await;
+        // However it ended: it may have been applied.
+        self.subscriptions.remove(&(incarnation, plan.moved.name.clone()));
+        self.is_made(outcome?, record).await
+    }
+
+    /// What became of a change whose record is in the same transaction.
+    async fn is_made(&self, outcome: Outcome, record: &AuditRecord) -> Result<Change> {
+        match outcome {
             Outcome::Applied => Ok(Change::Made),
             Outcome::Refused { doubtful: false, .. } => Ok(Change::Overtaken),
             // What stands in the way may be an earlier attempt of ours.

@@ -49,8 +49,8 @@ impl Ledger {
         if subscriptions.is_empty() {
             return;
         }
-        let mut survey = Survey { ends: self.ends(stream, run).await, ..Survey::default() };
-        survey.places = self.places(stream, &subscriptions, &survey, run).await;
+        let mut survey = Survey { ends: self.sample_ends(stream, run).await, ..Survey::default() };
+        survey.places = self.sample_places(stream, &subscriptions, &survey, run).await;
         for item in subscriptions {
             match measure(stream, &item, &survey, self.clock.now()) {
                 Some(consumer) => run.sample.consumers.push(consumer),
@@ -60,7 +60,7 @@ impl Ledger {
     }
 
     /// How far each partition goes, as far as it can be found out.
-    async fn ends(&self, stream: &StreamItem, run: &mut Run) -> BTreeMap<u16, End> {
+    async fn sample_ends(&self, stream: &StreamItem, run: &mut Run) -> BTreeMap<u16, End> {
         let partitions = stream.partitions().map(|partition| async move {
             let end = self.end(&partition).await;
             (partition.partition, end)
@@ -69,7 +69,7 @@ impl Ledger {
     }
 
     /// The first record batch after each place where a subscription stands behind the tail.
-    async fn places(
+    async fn sample_places(
         &self,
         stream: &StreamItem,
         subscriptions: &[SubscriptionItem],
@@ -155,13 +155,11 @@ impl Run {
 /// How a subscription does, if all that it takes is known.
 fn measure(stream: &StreamItem, item: &SubscriptionItem, survey: &Survey, now: Timestamp) -> Option<ConsumerSample> {
     let beyond = survey.beyond(stream, &item.progress, now)?;
-    let needs_the_log = beyond.lag.events > 0 && !item.progress.is_to_begin();
-    let left = if beyond.lost { 0 } else { stream.retention_ms().saturating_sub(beyond.lag.ms) };
     Some(ConsumerSample {
         stream: stream.name().clone(),
         subscription: item.name.clone(),
         status: judge(item, &beyond, now),
         lag: beyond.lag,
-        headroom_ms: needs_the_log.then_some(left),
+        headroom_ms: beyond.headroom_ms(stream, &item.progress),
     })
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::CursorUse;
 use crate::model::{Progress, StreamName, SubscriptionName};
-use crate::store::{Outcome, StreamItem};
+use crate::store::{Outcome, StreamItem, SubscriptionItem};
 
 impl Ledger {
     /// Moves a subscription to a start point or to a cursor of its own.
@@ -33,14 +33,8 @@ impl Ledger {
                 return self.describe(&stream, item).await.map_err(Error::after_write);
             }
             let version = item.version;
-            item.rewound = progress.goes_back_from(&item.progress);
-            item.progress = progress.clone();
-            item.verified_at = verified_at;
-            item.version += 1;
-            item.generation = (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53);
+            item = self.moved(item, &progress, verified_at);
             tried.push(item.generation);
-            item.begun_at = self.clock.now();
-            item.commits.clear();
             let outcome = self.store.update_subscription(stream.incarnation(), &item, version).await;
             // However it ended: it may have been applied.
             self.subscriptions.remove(&(stream.incarnation(), subscription.clone()));
@@ -49,6 +43,25 @@ impl Ledger {
                 // Someone wrote meanwhile, or an earlier attempt of ours did.
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
+        }
+    }
+
+    /// A subscription as a seek leaves it.
+    pub(crate) fn moved(
+        &self,
+        item: SubscriptionItem,
+        progress: &Progress,
+        verified_at: Timestamp,
+    ) -> SubscriptionItem {
+        SubscriptionItem {
+            rewound: progress.goes_back_from(&item.progress),
+            progress: progress.clone(),
+            verified_at,
+            version: item.version + 1,
+            generation: (item.generation + 1 + self.randomness.below(1 << 32)) % (1 << 53),
+            begun_at: self.clock.now(),
+            commits: Vec::new(),
+            ..item
         }
     }
 
@@ -67,7 +80,7 @@ impl Ledger {
     }
 
     /// Where it is moved, and when that was seen to be readable.
-    async fn target(
+    pub(crate) async fn target(
         &self,
         stream: &mut StreamItem,
         subscription: &SubscriptionName,

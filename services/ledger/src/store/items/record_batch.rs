@@ -97,6 +97,12 @@ impl RecordBatch {
         Ok(batch)
     }
 
+    /// Where it lies, also when its body does not read.
+    pub(crate) fn read_without_body(attributes: &Attributes) -> Result<Self> {
+        let rest = attributes.iter().filter(|(name, _)| *name != "body");
+        Self::read(&rest.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The records, with their places. None in a stub.
     pub(crate) fn records(&self, partition: u16) -> Result<Vec<Record>> {
         let Some(body) = &self.body else { return Ok(Vec::new()) };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::schema::{self, Key, SUBSCRIPTION};
 use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
-use crate::answers::StartFrom;
+use crate::answers::{AuditRecord, StartFrom};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::limits;
@@ -161,27 +161,18 @@ impl Store {
         changed: &SubscriptionItem,
         version: u64,
     ) -> Result<Outcome> {
-        let write = Write::update(
-            Key::Subscription(incarnation, &changed.name),
-            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
-        )
-        .when(if is_planted(Bug::EndedSubscriptionsLive) {
-            "version = :old AND created_at = :created"
-        } else if is_planted(Bug::CommitsArePlain) {
-            "version <> :old OR created_at = :created"
-        } else {
-            "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
-        })
-        .value(":progress", packed(&changed.progress))
-        .value(":verified", changed.verified_at)
-        .value(":new", changed.version)
-        .value(":generation", changed.generation)
-        .value(":begun", changed.begun_at)
-        .value(":commits", packed(&changed.commits))
-        .value(":rewound", changed.rewound)
-        .value(":old", version)
-        .value(":created", changed.created_at);
-        self.settle_one(write).await
+        self.settle_one(update(incarnation, changed, version)).await
+    }
+
+    /// The same by hand with its record, both or neither.
+    pub(crate) async fn change_subscription(
+        &self,
+        incarnation: Incarnation,
+        changed: &SubscriptionItem,
+        version: u64,
+        record: &AuditRecord,
+    ) -> Result<Outcome> {
+        self.settle(vec![record.put(), update(incarnation, changed, version)], self.deadline()).await
     }
 
     /// Notes that a bootstrap began and has this number; refused when as many have begun, or the subscription ended.
@@ -227,4 +218,28 @@ impl Store {
                 .value(":created", item.created_at);
         self.settle_one(write).await
     }
+}
+
+/// Writes progress, generation and commits over what they were at a version.
+fn update(incarnation: Incarnation, changed: &SubscriptionItem, version: u64) -> Write {
+    Write::update(
+        Key::Subscription(incarnation, &changed.name),
+            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
+        )
+        .when(if is_planted(Bug::EndedSubscriptionsLive) {
+            "version = :old AND created_at = :created"
+        } else if is_planted(Bug::CommitsArePlain) {
+            "version <> :old OR created_at = :created"
+        } else {
+            "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
+        })
+        .value(":progress", packed(&changed.progress))
+        .value(":verified", changed.verified_at)
+        .value(":new", changed.version)
+        .value(":generation", changed.generation)
+        .value(":begun", changed.begun_at)
+        .value(":commits", packed(&changed.commits))
+        .value(":rewound", changed.rewound)
+        .value(":old", version)
+        .value(":created", changed.created_at)
 }
