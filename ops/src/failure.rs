@@ -58,6 +58,9 @@ impl From<ledger::Error> for Failure {
                 "it is unknown whether it was written; look before you repeat it: {}",
                 advice(&**cause)
             )),
+            ledger::Error::Internal(cause) => Self::Failed(format!(
+                "something stored is not as it must be; `ledger-offsets peek` shows records: {cause}"
+            )),
             _ => Self::Failed(error.to_string()),
         }
     }

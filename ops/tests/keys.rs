@@ -200,6 +200,9 @@ fn what_is_wrong_is_told_in_a_sentence_and_by_the_exit_code() {
     // Without a reason nothing is done.
     let unreasoned = table.run(&["revoke", key.id(), "--execute", "--operator", "me"]).exits(4);
     says(&unreasoned, "--reason");
+    let why = format!("{} is in a public repository", key.reveal());
+    let spread = table.run(&["revoke", key.id(), "--execute", "--operator", "me", "--reason", &why]).exits(4);
+    says(&spread, "the reason holds an API key");
     assert_eq!(state(&table, key.id()), "active");
     // Nobody else may have the table meanwhile.
     let taken = table.take();

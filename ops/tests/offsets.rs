@@ -2,7 +2,8 @@
 
 mod program;
 
-use embedded::DataDirectory;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use program::Table;
 use program::orders::{begin, go_on, publish, stream, subscription};
 use serde_json::{Value, json};
@@ -111,24 +112,71 @@ fn records_are_shown_as_they_are_stored_and_what_they_say_only_on_demand() {
 #[test]
 fn a_damaged_record_batch_is_shown_for_what_it_is() {
     let table = orders();
-    damage_the_first_batch(&table.take(), &table);
+    // What is stored there afterwards is no body of any format.
+    let body = AttributeValue::B(Blob::new([0x7f; 8]));
+    let is_first = |item: &Item| item.contains_key("body") && item["base_offset"] == AttributeValue::N("0".to_owned());
+    change(&table, is_first, |item| drop(item.insert("body".to_owned(), body)));
     let shown = table.run(&["peek", "orders", "--offset", "0", "-o", "json"]).exits(1).json()["records"].clone();
     let states: Vec<_> = shown.as_array().expect("rows").iter().map(|row| row["state"].clone()).collect();
     assert_eq!(states, [json!("DAMAGED"), json!("readable"), json!("readable")]);
 }
 
-/// What is stored there afterwards is no body of any format.
-fn damage_the_first_batch(directory: &DataDirectory, table: &Table) {
-    use aws_sdk_dynamodb::primitives::Blob;
-    use aws_sdk_dynamodb::types::AttributeValue;
+#[test]
+fn a_table_that_keeps_the_invariants_is_told_from_one_that_does_not() {
+    let table = orders();
+    table.now(async |ledger| ledger.compact_stream(&stream()).await.map(|_| ()).expect("compaction"));
+    let sound = table.run(&["verify", "orders", "-o", "json"]).exits(0);
+    assert_eq!(sound.json()["violations"], json!([]));
+    assert!(sound.errors.contains("2 record batches, 3 keys and 1 subscriptions of orders"), "{sound:?}");
+    let violations = |table: &Table| {
+        let found = table.run(&["verify", "orders", "-o", "json"]).exits(1).json()["violations"].clone();
+        let told = |row: &Value| row["what"].as_str().expect("a text").to_owned();
+        found.as_array().expect("rows").iter().map(told).collect::<Vec<_>>()
+    };
+    // The watermark lies in the middle of a record batch.
+    change(&table, |item| item.contains_key("watermark_offset"), |item| set(item, "watermark_offset", "4"));
+    assert_eq!(violations(&table), ["the watermark is offset 4, and the tail 5"]);
+    change(&table, |item| item.contains_key("watermark_offset"), |item| set(item, "watermark_offset", "5"));
+    // Compacted state lacks a key.
+    remove(&table, |item| key(item, "PK").starts_with("COMPACT#") && key(item, "SK").ends_with("#order-2"));
+    assert_eq!(violations(&table), ["compacted state lacks a key, the last of which is in slot 1"]);
+    // A record batch is missing.
+    table.now(async |ledger| publish(ledger, 1).await);
+    remove(&table, |item| key(item, "SK") == format!("SEQ#{:020}", 2));
+    let missing = violations(&table);
+    assert_eq!(missing[0], "slots 2 to 2 are missing", "{missing:?}");
+}
+
+type Item = std::collections::HashMap<String, AttributeValue>;
+
+fn key<'a>(item: &'a Item, name: &str) -> &'a str {
+    item[name].as_s().expect("a text")
+}
+
+fn set(item: &mut Item, name: &str, number: &str) {
+    item.insert(name.to_owned(), AttributeValue::N(number.to_owned()));
+}
+
+/// Changes an item behind the ledger's back.
+fn change(table: &Table, which: impl Fn(&Item) -> bool, what: impl FnOnce(&mut Item)) {
+    let directory = table.take();
     let client = directory.engine().expect("an engine").client();
     table.block_on(async {
         let items = client.scan().table_name(embedded::TABLE).send().await.expect("items").items.unwrap_or_default();
-        let is_first = |item: &std::collections::HashMap<String, AttributeValue>| {
-            item.contains_key("body") && item["base_offset"] == AttributeValue::N("0".to_owned())
-        };
-        let mut batch = items.into_iter().find(is_first).expect("a record batch");
-        batch.insert("body".to_owned(), AttributeValue::B(Blob::new([0x7f; 8])));
-        client.put_item().table_name(embedded::TABLE).set_item(Some(batch)).send().await.expect("written");
+        let mut item = items.into_iter().find(which).expect("such an item");
+        what(&mut item);
+        client.put_item().table_name(embedded::TABLE).set_item(Some(item)).send().await.expect("written");
+    });
+}
+
+/// Deletes an item behind the ledger's back.
+fn remove(table: &Table, which: impl Fn(&Item) -> bool) {
+    let directory = table.take();
+    let client = directory.engine().expect("an engine").client();
+    table.block_on(async {
+        let items = client.scan().table_name(embedded::TABLE).send().await.expect("items").items.unwrap_or_default();
+        let item = items.into_iter().find(which).expect("such an item");
+        let delete = client.delete_item().table_name(embedded::TABLE);
+        delete.key("PK", item["PK"].clone()).key("SK", item["SK"].clone()).send().await.expect("deleted");
     });
 }

@@ -102,8 +102,8 @@ pub(super) fn subject(key: &ApiKey) -> String {
 pub(super) fn absent(id: &str) -> Failure {
     let hint = if id.starts_with("elk_") { "; write the id alone, never the key itself" } else { "" };
     // What was typed may be a secret.
-    let id = if id.len() <= 12 { format!("`{id}`") } else { "that is as long".to_owned() };
-    Failure::NotFound(format!("there is no API key {id}{hint}; `ledger-keys list` shows all"))
+    let id = if id.len() <= 12 { format!("`{id}`") } else { "so long".to_owned() };
+    Failure::NotFound(format!("there is no API key of the id {id}{hint}; `ledger-keys list` shows all"))
 }
 
 /// The key of this id.

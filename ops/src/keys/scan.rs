@@ -1,10 +1,12 @@
 //! Keys in files: leaked ones, before somebody else finds them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use platform::api_key::{Standing, find_all};
+use platform::api_key::{Standing, Token, find_all};
 use serde::Serialize;
 use walkdir::WalkDir;
 
@@ -84,7 +86,7 @@ const DEAD: &str = "does not work";
 /// There is no such key, or it has another secret.
 const UNKNOWN: &str = "unknown";
 
-async fn look_up(desk: &Desk, token: &platform::api_key::Token) -> Result<Known> {
+async fn look_up(desk: &Desk, token: &Token) -> Result<Known> {
     let key = desk.ledger.find_api_key(token.id()).await?;
     // Somebody may write the id of a key behind which another secret stands.
     let Some(key) = key.filter(|key| key.secret_hash == token.secret_hash()) else { return Ok((None, UNKNOWN)) };
@@ -92,7 +94,7 @@ async fn look_up(desk: &Desk, token: &platform::api_key::Token) -> Result<Known>
     Ok((Some(key.client), if works { "WORKS: revoke it" } else { DEAD }))
 }
 
-type Found = (PathBuf, usize, platform::api_key::Token);
+type Found = (PathBuf, usize, Token);
 
 /// The keys in all files, and how many files could not be read.
 fn walk(path: &Path) -> (Vec<Found>, usize) {
@@ -114,16 +116,22 @@ fn walk(path: &Path) -> (Vec<Found>, usize) {
         }
         bar.inc(1);
         bar.set_message(entry.path().display().to_string());
-        match std::fs::read(entry.path()) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
-                for (number, line) in (1..).zip(text.lines()) {
-                    found.extend(find_all(line).map(|(_, token)| (entry.path().to_owned(), number, token)));
-                }
-            }
+        match keys_in(entry.path()) {
+            Ok(keys) => found.extend(keys.into_iter().map(|(line, token)| (entry.path().to_owned(), line, token))),
             Err(_) => unread += 1,
         }
     }
     bar.finish_and_clear();
     (found, unread)
+}
+
+/// The keys in a file, each with its line.
+fn keys_in(file: &Path) -> std::io::Result<Vec<(usize, Token)>> {
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(BufReader::new(File::open(file)?).split(b'\n')) {
+        // Whatever else is in it, a key is of ASCII.
+        let line = line?;
+        found.extend(find_all(&String::from_utf8_lossy(&line)).map(|(_, token)| (number, token)));
+    }
+    Ok(found)
 }

@@ -4,6 +4,7 @@ mod history;
 mod peek;
 mod seek;
 mod show;
+mod verify;
 
 use clap::Parser;
 use ledger::model::{StreamName, SubscriptionName};
@@ -20,7 +21,7 @@ Examples:
   ledger-offsets --env dev peek orders --partition 0 --offset 4711 --count 3
   ledger-offsets --env prod seek orders billing --to 2026-01-31T12:00:00Z --undo-file ./billing.undo
 
-Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed, 2 not understood, 3 no such stream or
+Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed or found, 2 not understood, 3 no such stream or
 subscription, 4 refused, 5 somebody else was faster.";
 
 /// Where the subscriptions of EventLedger stand, what lies there, and moving them.
@@ -52,6 +53,8 @@ pub enum Offsets {
     Peek(peek::Peek),
     /// Move a subscription, and write a file that leads back
     Seek(seek::Seek),
+    /// Check that what is stored of a stream keeps the invariants of the protocol
+    Verify(verify::Verify),
 }
 
 impl crate::Verbs for Offsets {
@@ -61,6 +64,7 @@ impl crate::Verbs for Offsets {
             Self::History(history) => history.run(desk).await,
             Self::Peek(peek) => peek.run(desk).await,
             Self::Seek(seek) => seek.run(desk).await,
+            Self::Verify(verify) => verify.run(desk).await,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn begin(ledger: &Ledger, subscriptions: &[&str]) {
 /// Publishes so many events at once.
 pub(crate) async fn publish(ledger: &Ledger, count: usize) {
     let event = |number: usize| Event {
-        key: EventKey::parse(&format!("order-{number}")),
+        key: EventKey::parse(format!("order-{number}")),
         event_type: EventType::parse("order.placed").expect("a type"),
         data: Data::from_json(r#"{"who": "Ada"}"#),
         headers: Vec::new(),

@@ -355,6 +355,28 @@ pub enum StoredRecords {
     Gone,
 }
 
+/// What was looked at of a stream, and what is not as it must be.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Record batches.
+    pub record_batches: u64,
+    /// Records of compacted state.
+    pub keys: u64,
+    /// Subscriptions.
+    pub subscriptions: u64,
+    /// What is not as it must be.
+    pub violations: Vec<Violation>,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where.
+    pub partition: u16,
+    /// What. It names slots, offsets and subscriptions, and nothing of events.
+    pub what: String,
+}
+
 /// The answer to a commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Committed {

@@ -43,6 +43,7 @@ pub mod table;
 mod trace;
 mod turns;
 mod usage;
+mod verify;
 
 pub use answers::*;
 pub use client::client_settings;

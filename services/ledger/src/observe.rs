@@ -89,7 +89,7 @@ impl Ledger {
         Ok(high)
     }
 
-    async fn live_subscriptions(&self, stream: &StreamItem) -> Result<Vec<SubscriptionItem>> {
+    pub(crate) async fn live_subscriptions(&self, stream: &StreamItem) -> Result<Vec<SubscriptionItem>> {
         let found = self.store.all(&Store::subscriptions(stream.incarnation(), None)).await?;
         let items = found.iter().map(SubscriptionItem::read).collect::<Result<Vec<_>>>()?;
         Ok(items.into_iter().filter(SubscriptionItem::is_live).collect())
