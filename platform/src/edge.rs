@@ -20,7 +20,7 @@ use ledger::Ledger;
 use serde_json::Map;
 use tracing::Instrument;
 
-use crate::access::Standings;
+use crate::access::{Pause, Standings};
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, Begun, InvocationId, InvocationSpan, Outcome, Route, Telemetry};
@@ -91,7 +91,11 @@ pub(crate) async fn pass(
         properties.insert("trace_id".to_owned(), trace_id.as_str().into());
     }
     let begun = Begun { operation: "unknown", span: traced, route: Some(route), properties };
-    teller.invocation(ledger.clock(), begun, work, judge).instrument(span).await
+    let mut response = teller.invocation(ledger.clock(), begun, work, judge).instrument(span).await;
+    if let Some(pause) = response.extensions_mut().remove::<Pause>() {
+        pause.over().await;
+    }
+    response
 }
 
 /// The request, and whether its body was read to its end.

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
 use embedded::{Call, Fault, FaultKind};
+use futures::FutureExt;
 use ledger::{ApiKey, ApiKeyState, Timestamp};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use platform::access::Quotas;
 use platform::api_key::Token;
 use serde_json::{Value, json};
+use tests::app::{App, Late};
 use tests::stream::list;
 use tests::{Api, Stream};
+use tower::ServiceExt;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -161,6 +165,27 @@ async fn a6_a_short_wait_is_not_told_anything_either_that_begins_before_a_proces
 }
 
 #[tokio::test]
+async fn a6_nothing_is_done_for_a_key_that_was_revoked_while_its_body_was_on_its_way() {
+    let api = Api::in_process().await;
+    let stream = Stream::create(&api, "a6-body").await;
+    let app = api.app();
+    let key = app.key(&["publish:*"], |_| {}).await;
+    let id = Token::parse(&key).expect("a well-formed key").id().to_owned();
+    let (ledger, clock) = (app.ledger.clone(), app.clock.clone());
+    let body = futures::stream::once(async move {
+        ledger.revoke_api_key_urgently(&id).await.expect("a revoked key");
+        clock.sleep(5_000).await;
+        Ok::<_, std::convert::Infallible>(r#"{ "type": "a", "data": 1 }"#)
+    });
+    let request = http::Request::post(format!("/streams/{}/events", stream.name)).header("x-api-key", key);
+    let request = request.header("content-type", "application/json").body(Body::from_stream(body));
+    let answer = app.router.clone().oneshot(request.expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status(), 401);
+    let page = api.get(format!("/streams/{}/events?from=earliest", stream.name)).await.ok(200);
+    assert_eq!(page["events"], json!([]));
+}
+
+#[tokio::test]
 async fn a6_nobody_is_let_in_while_nobody_knows_who_was_revoked() {
     let api = Api::in_process().await;
     let (process, _) = remembered(&api).await;
@@ -305,6 +330,19 @@ async fn a7_what_a_guess_costs_does_not_tell_whether_the_id_exists() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a7_a_refusal_takes_the_same_time_however_long_the_key_took_to_read() {
+    let app = App::start_running(Quotas::default()).await;
+    for milliseconds in [0, 3, 10, 24] {
+        app.engine().set_fate(Late { operation: "GetItem", keys: "KEY#", milliseconds });
+        let guess = Token::mint(app.ledger.randomness(), "test").reveal();
+        let request = http::Request::get("/streams").header("x-api-key", guess).body(Body::empty());
+        let began = app.clock.now();
+        let answer = app.router.clone().oneshot(request.expect("a request")).await.expect("an answer");
+        assert_eq!((answer.status().as_u16(), app.clock.now().since(began)), (401, 25), "{milliseconds}");
+    }
+}
+
 #[tokio::test]
 async fn a8_a_listing_shows_what_the_key_may_know() {
     let api = Api::in_process().await;
@@ -358,6 +396,17 @@ async fn a11_guessing_keys_is_stopped() {
         nobody.get("/streams").await.problem(401, "unauthenticated");
     }
     let _ = new.get("/streams").await.ok(200);
+}
+
+#[tokio::test]
+async fn a11_whoever_leaves_before_the_answer_has_guessed_all_the_same() {
+    let api = Api::with_quotas(Quotas { failures_per_minute: 50, ..Quotas::default() }).await;
+    for _ in 0..50 {
+        let guess = Token::mint(api.app().ledger.randomness(), "test").reveal();
+        let gone = api.with_key(Some(guess)).get("/streams").now_or_never();
+        assert!(gone.is_none(), "a refusal waits");
+    }
+    api.with_key(Some("elk_test_guess".to_owned())).get("/streams").await.problem(429, "rate_limited");
 }
 
 #[tokio::test]

@@ -66,8 +66,12 @@ impl Failures {
         }
     }
 
-    /// Counts a failure.
-    pub(super) fn count(&self, address: IpAddr) {
+    /// A guess from an address. It counts when it is dropped, also by somebody who did not wait for what comes of it.
+    pub(super) fn guess(&self, address: IpAddr) -> Guess<'_> {
+        Guess { failures: self, address, counts: true }
+    }
+
+    fn count(&self, address: IpAddr) {
         let now = self.clock.now();
         let mut windows = self.windows();
         if windows.len() >= NETWORKS {
@@ -86,6 +90,29 @@ impl Failures {
 
     fn windows(&self) -> MutexGuard<'_, HashMap<Network, Window>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A credential that is being looked at.
+#[derive(Debug)]
+pub(super) struct Guess<'a> {
+    failures: &'a Failures,
+    address: IpAddr,
+    counts: bool,
+}
+
+impl Guess<'_> {
+    /// It was taken, or nobody knows.
+    pub(super) fn was_none(mut self) {
+        self.counts = false;
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        if self.counts {
+            self.failures.count(self.address);
+        }
     }
 }
 

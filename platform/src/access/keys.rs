@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use ledger::{ApiKey, ApiKeyState, Ledger, Timestamp};
 
 use super::caller::Caller;
-use super::known::{AGAIN_MS, KnownKey, KnownKeys};
+use super::known::{AGAIN_MS, Found, KnownKey, KnownKeys};
+use super::pause::Pause;
 use crate::api_key::{Standing, Token};
 use crate::problem::{Problem, Result};
 use crate::telemetry::catalogue;
@@ -24,10 +26,43 @@ pub(super) struct Keys {
 }
 
 /// Who was let in, when and by which credential.
+#[derive(Debug)]
 pub(super) struct LetIn {
     pub(super) caller: Caller,
     token: Token,
     at: Timestamp,
+}
+
+/// A credential that was not taken, or could not be looked at.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) problem: Problem,
+    /// When it may be told.
+    pause: Option<Pause>,
+}
+
+impl Refusal {
+    /// Counts why, and says no more than that it is refused.
+    fn of(reason: Reason, pause: Option<Pause>) -> Self {
+        metrics::counter!(catalogue::AUTH_FAILURES.name, "reason" => reason.as_str()).increment(1);
+        Self { problem: Problem::unauthenticated(), pause }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem, pause: None }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.problem.into_response();
+        if let Some(pause) = self.pause {
+            response.extensions_mut().insert(pause);
+        }
+        response
+    }
 }
 
 /// Why a credential was not taken. Clients are not told.
@@ -71,10 +106,10 @@ impl Keys {
     }
 
     /// Who asks, by the credential in the headers.
-    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<LetIn> {
+    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<LetIn, Refusal> {
         let at = self.clock.now();
-        let token = self.read(headers).map_err(refused)?;
-        let key = self.check(&token).await?.map_err(refused)?;
+        let token = self.read(headers).map_err(|reason| Refusal::of(reason, None))?;
+        let key = self.check(&token).await?;
         if matches!(key.record.state, ApiKeyState::Grace { .. }) {
             metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
         }
@@ -87,7 +122,7 @@ impl Keys {
     pub(super) async fn check_again(&self, let_in: &LetIn) -> Result<()> {
         let now = self.clock.now();
         if now < let_in.at || now.since(let_in.at) >= AGAIN_MS {
-            self.check(&let_in.token).await?.map_err(refused)?;
+            self.check(&let_in.token).await.map_err(|refusal| refusal.problem)?;
         }
         Ok(())
     }
@@ -103,19 +138,14 @@ impl Keys {
         if token.environment() == self.environment { Ok(token) } else { Err(Reason::Environment) }
     }
 
-    async fn check(&self, token: &Token) -> Result<Result<Arc<KnownKey>, Reason>> {
-        let Some(key) = self.known.find(token).await? else { return Ok(Err(Reason::Credential)) };
-        if let Err(reason) = check_time(&key.record, self.clock.now()) {
-            return Ok(Err(reason));
+    async fn check(&self, token: &Token) -> Result<Arc<KnownKey>, Refusal> {
+        let Found { key, pause } = self.known.find(token).await?;
+        let Some(key) = key else { return Err(Refusal::of(Reason::Credential, pause)) };
+        match check_time(&key.record, self.clock.now()) {
+            Ok(()) => Ok(key),
+            Err(reason) => Err(Refusal::of(reason, pause)),
         }
-        Ok(Ok(key))
     }
-}
-
-/// Counts why, and says no more than that it is refused.
-fn refused(reason: Reason) -> Problem {
-    metrics::counter!(catalogue::AUTH_FAILURES.name, "reason" => reason.as_str()).increment(1);
-    Problem::unauthenticated()
 }
 
 /// The text of the credential; `None` unless there is exactly one of its kind.

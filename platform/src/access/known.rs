@@ -18,6 +18,7 @@ use ledger::{ApiKey, Ledger, Timestamp};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
+use super::pause::Pause;
 use super::quotas::Tier;
 use super::scope::Scope;
 use crate::api_key::Token;
@@ -25,8 +26,6 @@ use crate::problem::{Code, Problem, Result};
 
 /// How long a key is remembered by those who have its secret.
 const KNOWN_MS: u64 = 59_000;
-/// A refusal for which the store is asked is not told before so long is over: more than the store usually needs.
-const REFUSAL_MS: u64 = 25;
 /// How long it is remembered that a credential is none.
 const REFUSED_MS: u64 = 10_000;
 /// How long the epoch is remembered: less than the five seconds after which an urgent revocation holds everywhere, because
@@ -73,6 +72,14 @@ struct Read<V> {
     at: Timestamp,
 }
 
+/// What is known of a credential.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) key: Option<Arc<KnownKey>>,
+    /// Where the store was asked: when a refusal may be told.
+    pub(super) pause: Option<Pause>,
+}
+
 /// A key that exists.
 #[derive(Debug)]
 pub(super) struct KnownKey {
@@ -89,7 +96,7 @@ impl KnownKeys {
     }
 
     /// The key of this id, if the secret is its own.
-    pub(super) async fn find(&self, token: &Token) -> Result<Option<Arc<KnownKey>>> {
+    pub(super) async fn find(&self, token: &Token) -> Result<Found> {
         let epoch = self.epoch().await?;
         let at = self.ledger.clock().now();
         let credential = (token.id().to_owned(), token.secret_hash());
@@ -97,33 +104,31 @@ impl KnownKeys {
             let memory = self.memory();
             let key = memory.keys.recall(&credential.0, epoch, at);
             if let Some(key) = key.filter(|key| is_of(&key.record.secret_hash, &credential)) {
-                return Ok(Some(Arc::clone(key)));
+                return Ok(Found { key: Some(Arc::clone(key)), pause: None });
             }
             if memory.refused.recall(&credential, epoch, at).is_some() {
-                return Ok(None);
+                return Ok(Found { key: None, pause: None });
             }
         }
-        // To read an item takes longer than to find that there is none, and a refusal must not tell which it was.
-        let refusal = self.ledger.clock().sleep(REFUSAL_MS);
+        let pause = Some(Pause::begin(self.ledger.clock()));
         let record = self.ledger.find_api_key(token.id()).await.map_err(unavailable)?;
         // An id that does not exist costs the same comparison as one that does.
         let stored = record.as_ref().map_or([0; 32], |record| record.secret_hash);
         let same = is_of(&stored, &credential);
         let Some(record) = record.filter(|_| same) else {
             self.memory().refused.remember(credential, Read { value: (), epoch, at });
-            refusal.await;
-            return Ok(None);
+            return Ok(Found { key: None, pause });
         };
         let key = Arc::new(KnownKey::new(record));
         self.memory().keys.remember(credential.0, Read { value: Arc::clone(&key), epoch, at });
-        Ok(Some(key))
+        Ok(Found { key: Some(key), pause })
     }
 
     /// Whether it is a key that was found before, however long ago. No store is asked.
     pub(super) fn recognises(&self, token: &Token) -> bool {
-        let credential = (token.id().to_owned(), token.secret_hash());
-        let memory = self.memory();
-        memory.keys.entries.get(&credential.0).is_some_and(|read| is_of(&read.value.record.secret_hash, &credential))
+        let known = self.memory().keys.entries.get(token.id()).map(|read| read.value.record.secret_hash);
+        // Of an id that is not remembered, no secret is hashed: whoever guesses costs as little as possible.
+        known.is_some_and(|hash| is_of(&hash, &(token.id().to_owned(), token.secret_hash())))
     }
 
     /// Notes the hour in which a key is used, once for each time that its record is read and each hour.

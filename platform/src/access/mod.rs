@@ -8,6 +8,7 @@ mod failures;
 mod keys;
 mod known;
 mod meter;
+mod pause;
 mod quotas;
 mod scope;
 mod share;
@@ -23,6 +24,8 @@ use http::{Extensions, HeaderMap};
 use ledger::Ledger;
 
 pub use caller::Caller;
+use keys::{LetIn, Refusal};
+pub(crate) use pause::Pause;
 pub use quotas::{Allowance, Quotas, Tier, TierQuotas};
 pub use scope::{Action, Scope};
 pub use standing::Spending;
@@ -68,25 +71,38 @@ impl Gate {
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<keys::LetIn> {
+    async fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Result<LetIn, Refusal> {
         // Behind a proxy everybody has one address: who guesses must not keep out those who need not.
         if let Err(limited) = self.failures.check(address)
             && !self.keys.recognise(headers)
         {
             note("client", address.to_string());
-            return Err(limited);
+            return Err(limited.into());
         }
+        // Who offers none does not guess.
+        let guess = keys::credential(headers).is_some().then(|| self.failures.guess(address));
         let let_in = self.keys.authenticate(headers).await;
-        let is_refused = let_in.as_ref().is_err_and(|problem| problem.code() == Code::Unauthenticated);
-        if is_refused {
+        if let_in.as_ref().is_err_and(|refusal| refusal.problem.code() == Code::Unauthenticated) {
             // On call somebody will want to know where they come from.
             note("client", address.to_string());
-            // Who offers none does not guess.
-            if keys::credential(headers).is_some() {
-                self.failures.count(address);
-            }
+        } else if let Some(guess) = guess {
+            guess.was_none();
         }
         let_in
+    }
+}
+
+/// Who was let in, for those who wait for something before they tell or change anything.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    gate: Arc<Gate>,
+    let_in: Arc<LetIn>,
+}
+
+impl Admitted {
+    /// Insists that it still would be, where that was long ago.
+    pub(crate) async fn check_again(&self) -> Result<()> {
+        self.gate.keys.check_again(&self.let_in).await
     }
 }
 
@@ -108,9 +124,10 @@ pub(crate) async fn pass(
     let address = client_address(request.extensions());
     let let_in = match gate.authenticate(request.headers(), address).await {
         Ok(let_in) => let_in,
-        Err(problem) => return problem.into_response(),
+        Err(refusal) => return refusal.into_response(),
     };
-    let caller = &let_in.caller;
+    let admitted = Admitted { gate: Arc::clone(&gate), let_in: Arc::new(let_in) };
+    let caller = &admitted.let_in.caller;
     note("key_id", caller.key_id());
     let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
     let spending = Spending::new(Arc::clone(&gate), caller.clone(), standings);
@@ -119,8 +136,9 @@ pub(crate) async fn pass(
         Err(problem) => return problem.into_response(),
     };
     let changes_nothing = request.method().is_safe();
+    request.extensions_mut().insert(admitted.clone());
     let answer = next.run(request).await;
-    if changes_nothing && let Err(problem) = gate.keys.check_again(&let_in).await {
+    if changes_nothing && let Err(problem) = admitted.check_again().await {
         return problem.into_response();
     }
     in_flight::answered(answer, held)

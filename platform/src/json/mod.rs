@@ -22,6 +22,7 @@ pub use nesting::JsonData;
 pub(crate) use shape::requirement;
 pub use shape::{Object, present};
 
+use crate::access::Admitted;
 use crate::problem::{Code, Problem, Result};
 use crate::telemetry::note;
 
@@ -163,6 +164,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
 async fn collect(request: Request, clock: &Clock) -> Result<Vec<u8>> {
     let too_large = || Problem::new(Code::PayloadTooLarge, "the body must be at most 1 MiB");
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let admitted = request.extensions().get::<Admitted>().cloned();
     let mut body = request.into_body();
     if length.is_some_and(|length: u64| length > limits::BODY_BYTES as u64) {
         if length.is_some_and(|length| length <= DISCARDED_BYTES as u64) {
@@ -171,12 +173,20 @@ async fn collect(request: Request, clock: &Clock) -> Result<Vec<u8>> {
         }
         return Err(too_large());
     }
-    match in_time(clock, Limited::new(body, limits::BODY_BYTES).collect()).await {
-        Some(Ok(collected)) => Ok(collected.to_bytes().into()),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Some(Err(_)) => Err(Problem::new(Code::MalformedJson, "the body ended before it was complete")),
-        None => Err(Problem::new(Code::BodyTimeout, "the body did not arrive within 10 seconds; nothing was done")),
+    let bytes = match in_time(clock, Limited::new(body, limits::BODY_BYTES).collect()).await {
+        Some(Ok(collected)) => collected.to_bytes().into(),
+        Some(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Some(Err(_)) => return Err(Problem::new(Code::MalformedJson, "the body ended before it was complete")),
+        None => {
+            let detail = "the body did not arrive within 10 seconds; nothing was done";
+            return Err(Problem::new(Code::BodyTimeout, detail));
+        }
+    };
+    // Nothing is done for a key that was revoked while its body was on its way.
+    if let Some(admitted) = admitted {
+        admitted.check_again().await?;
     }
+    Ok(bytes)
 }
 
 /// Waits for what a client sends, as long as it may take. How long it took is told: it is the client's time and not ours.
