@@ -14,16 +14,19 @@ run *arguments:
     cargo run --release -- {{ arguments }}
 
 # API keys of an environment, as in: just keys --env dev list
+[positional-arguments]
 keys *arguments:
-    cargo run --quiet --package ops --bin ledger-keys -- {{ arguments }}
+    cargo run --quiet --package ops --bin ledger-keys -- "$@"
 
 # where subscriptions stand, as in: just offsets --env dev show orders billing
+[positional-arguments]
 offsets *arguments:
-    cargo run --quiet --package ops --bin ledger-offsets -- {{ arguments }}
+    cargo run --quiet --package ops --bin ledger-offsets -- "$@"
 
 # how far behind they are, as in: just lag --env dev report
+[positional-arguments]
 lag *arguments:
-    cargo run --quiet --package ops --bin ledger-lag -- {{ arguments }}
+    cargo run --quiet --package ops --bin ledger-lag -- "$@"
 
 # every test
 test *arguments:

@@ -45,22 +45,22 @@ impl Desk {
                 let directory = DataDirectory::existing(&backend.data).map_err(|error| unusable(&error))?;
                 let engine = directory.engine().map_err(|error| unusable(&*error))?;
                 say(&format!("{}: the table of {}", environment.name, backend.data.display()))?;
-                let ledger = ledger(engine.client(), embedded::TABLE);
+                // As the server that owns it: nobody else has it meanwhile, or deletes anything.
+                let ledger = ledger(engine.client(), embedded::TABLE, true);
                 Ok(Self { ledger, environment, output, is_certain: true, _directory: Some(directory) })
             }
             None => {
                 let client = platform::config::client(Some(environment.settings.region.clone())).await;
                 let is_certain = check(&client, &environment).await?;
-                let ledger = ledger(client, &environment.settings.table);
+                let ledger = ledger(client, &environment.settings.table, false);
                 Ok(Self { ledger, environment, output, is_certain, _directory: None })
             }
         }
     }
 }
 
-fn ledger(client: Client, table: &str) -> Ledger {
-    // Others work on the table at the same time, if not now then as soon as a local server starts.
-    Ledger::new(client, table, Clock::system(), Randomness::system(), ledger::Settings { alone: false })
+fn ledger(client: Client, table: &str, alone: bool) -> Ledger {
+    Ledger::new(client, table, Clock::system(), Randomness::system(), ledger::Settings { alone })
 }
 
 /// Says which table it is, and whether it is certain that the environment means it.

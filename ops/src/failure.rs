@@ -58,9 +58,13 @@ impl From<ledger::Error> for Failure {
                 "it is unknown whether it was written; look before you repeat it: {}",
                 advice(&**cause)
             )),
-            ledger::Error::Internal(cause) => Self::Failed(format!(
-                "something stored is not as it must be; `ledger-offsets peek` shows records: {cause}"
-            )),
+            // What the store refuses for good is among it.
+            ledger::Error::Internal(cause) => match known(&DisplayErrorContext(&**cause).to_string()) {
+                Some(_) => Self::Failed(advice(&**cause)),
+                None => Self::Failed(format!(
+                    "something stored is not as it must be; `ledger-offsets peek` shows records: {cause}"
+                )),
+            },
             _ => Self::Failed(error.to_string()),
         }
     }
@@ -69,6 +73,14 @@ impl From<ledger::Error> for Failure {
 /// What to do about an error of AWS's SDK, and what it says.
 pub(crate) fn advice(cause: &(dyn std::error::Error + 'static)) -> String {
     let told = DisplayErrorContext(cause).to_string();
+    match known(&told) {
+        Some(advice) => format!("{advice} ({told})"),
+        None => told,
+    }
+}
+
+/// What to do about an error that everybody meets some day.
+fn known(told: &str) -> Option<&'static str> {
     let advice = [
         ("AccessDenied", "the credentials lack a permission; use a role that has it"),
         ("ExpiredToken", "the credentials are expired; sign in again"),
@@ -77,8 +89,5 @@ pub(crate) fn advice(cause: &(dyn std::error::Error + 'static)) -> String {
         ("credential", "there are no usable credentials; sign in, or set AWS_PROFILE"),
         ("dispatch failure", "AWS cannot be reached; check the network and the region"),
     ];
-    match advice.iter().find(|(sign, _)| told.contains(sign)) {
-        Some((_, advice)) => format!("{advice} ({told})"),
-        None => told,
-    }
+    advice.iter().find(|(sign, _)| told.contains(sign)).map(|(_, advice)| *advice)
 }

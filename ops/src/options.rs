@@ -8,7 +8,7 @@ use crate::paper::Paper;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Environment, such as dev or prod: a folder of --environments
-    #[arg(long, global = true, value_name = "ENV", env = "EVENTLEDGER_ENV", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "ENV")]
     pub env: Option<String>,
     /// Folder of the environments
     #[arg(long, global = true, value_name = "DIR", default_value = "environments")]

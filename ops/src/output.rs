@@ -65,11 +65,16 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// A text without what a terminal would obey: names of files and of events are anybody's.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
 fn table<R: Row>(rows: &[R]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
     table.set_header(R::COLUMNS.iter().map(|name| name.to_uppercase()));
-    table.add_rows(rows.iter().map(Row::cells));
+    table.add_rows(rows.iter().map(|row| row.cells().into_iter().map(|cell| printable(&cell))));
     for (column, name) in table.column_iter_mut().zip(R::COLUMNS) {
         // What is long breaks, and no heading.
         let (left, right) = PADDING;
@@ -125,6 +130,12 @@ mod tests {
         let shown = table(&[Long { name: "n", text: words.clone() }]);
         assert!(shown.lines().all(|line| line.chars().count() <= usize::from(COLUMNS)), "{shown}");
         assert_eq!(shown.matches("word").count(), 60);
+    }
+
+    #[test]
+    fn nothing_in_a_table_is_obeyed_by_a_terminal() {
+        let shown = table(&[Long { name: "n", text: "\u{1b}[2Jx".to_owned() }]);
+        assert!(shown.contains("[2Jx") && !shown.contains('\u{1b}'), "{shown:?}");
     }
 
     #[test]

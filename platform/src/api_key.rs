@@ -166,7 +166,8 @@ pub fn find_all(text: &str) -> impl Iterator<Item = (usize, Token)> {
 
 /// Whether a text holds what anyone would take for a key, be it mistyped or cut off: its prefix, an environment, an id, and
 /// more of a secret than a name has letters in a row.
-pub(crate) fn is_in(text: &str) -> bool {
+#[must_use]
+pub fn is_in(text: &str) -> bool {
     const OF_A_SECRET: usize = 16;
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     text.match_indices("elk_").any(|(at, prefix)| {

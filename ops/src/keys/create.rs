@@ -18,7 +18,7 @@ use crate::secret::Recipient;
 use crate::time::{self, Duration};
 
 /// How many keys of a client can work at once: the one that it uses, and the one that it changes to.
-pub(super) const LIVE_KEYS: usize = 2;
+const LIVE_KEYS: usize = 2;
 /// What a client may be called.
 const CLIENT_CHARACTERS: usize = 64;
 
@@ -65,15 +65,7 @@ impl Create {
         let now = desk.ledger.clock().now();
         let recipient = Recipient::find(self.secret_file)?;
         let others = keys_of(desk, &self.client).await?;
-        let live: Vec<_> = others.iter().filter(|key| Standing::of(key, now).is_live()).map(|key| &*key.id).collect();
-        if live.len() >= LIVE_KEYS {
-            return Err(Failure::Refused(format!(
-                "{} has {} keys that work: {}; revoke one first, nothing was written",
-                self.client,
-                live.len(),
-                live.join(", ")
-            )));
-        }
+        may_have_another(&self.client, &others, now)?;
         let token = Token::mint(desk.ledger.randomness(), &desk.environment.name);
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let key = ApiKey {
@@ -99,11 +91,12 @@ impl Bootstrap {
                 desk.environment.name, key.id, key.client
             )));
         }
+        let others = keys.iter().filter(|key| key.client == "admin").cloned().collect::<Vec<_>>();
+        may_have_another("admin", &others, now)?;
         let token = Token::mint(desk.ledger.randomness(), &desk.environment.name);
         let everything = Action::ALL.map(|action| format!("{}:*", action.as_str()));
         let scopes: Vec<&str> = everything.iter().map(String::as_str).collect();
         let key = token.record("admin", &scopes, now);
-        let others = keys.iter().filter(|key| key.client == "admin").cloned().collect::<Vec<_>>();
         let new = NewKey { token, recipient, key, others: ids(&others) };
         new.make(desk, &self.deed, "ledger-keys bootstrap", Vec::new(), ApiKeysChange::default()).await
     }
@@ -148,10 +141,14 @@ impl NewKey {
                         recipient.withdraw();
                         Ok((Change::Overtaken, ()))
                     }
+                    // It may exist, and then this is the only copy of its secret.
+                    Err(error @ ledger::Error::OutcomeUnknown(_)) => {
+                        recipient.hand_over(&token)?;
+                        say(&format!("`ledger-keys show {}` tells whether there is this key", key.id))?;
+                        Err(error.into())
+                    }
                     Err(error) => {
-                        if !matches!(error, ledger::Error::OutcomeUnknown(_)) {
-                            recipient.withdraw();
-                        }
+                        recipient.withdraw();
                         Err(error.into())
                     }
                 }
@@ -166,6 +163,19 @@ impl NewKey {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Insists that a client may have one key more.
+pub(super) fn may_have_another(client: &str, keys: &[ApiKey], now: Timestamp) -> Result<()> {
+    let live: Vec<_> = keys.iter().filter(|key| Standing::of(key, now).is_live()).map(|key| &*key.id).collect();
+    if live.len() < LIVE_KEYS {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "{client} has {} keys that work: {}; finalize, undo or revoke one first, nothing was written",
+        live.len(),
+        live.join(", ")
+    )))
 }
 
 /// All keys of a client, in the order in which they were made.

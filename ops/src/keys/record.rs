@@ -48,7 +48,8 @@ impl Row for KeyRow {
     const COLUMNS: &'static [&'static str] = &["id", "client", "state", "scopes", "tier", "last used", "ends"];
 
     fn cells(&self) -> Vec<String> {
-        let ends = self.grace_until.as_ref().or(self.expires_at.as_ref());
+        // Written alike, the earlier text is the earlier time.
+        let ends = [&self.grace_until, &self.expires_at].into_iter().flatten().min();
         vec![
             self.id.clone(),
             self.client.clone(),
@@ -67,6 +68,11 @@ pub(super) fn grace_until(key: &ApiKey) -> Option<Timestamp> {
         ledger::ApiKeyState::Grace { until } => Some(until),
         _ => None,
     }
+}
+
+/// When a key ends, by its grace or by itself.
+pub(super) fn end(key: &ApiKey) -> Option<Timestamp> {
+    [grace_until(key), key.expires_at].into_iter().flatten().min()
 }
 
 /// A time to the hour, which is all that is known of uses.

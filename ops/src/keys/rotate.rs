@@ -6,7 +6,7 @@ use ledger::{ApiKey, ApiKeyState, ApiKeysChange, Timestamp};
 use platform::api_key::{Standing, Token};
 use serde::Serialize;
 
-use super::create::{LIVE_KEYS, NewKey, ids, keys_of};
+use super::create::{NewKey, ids, keys_of, may_have_another};
 use super::record::{find, grace_until, hour, minute};
 use super::revoke::replace;
 use crate::desk::Desk;
@@ -20,6 +20,8 @@ use crate::time::Duration;
 const HOUR_MS: u64 = 3_600_000;
 /// An old key that was used within so long is in use: some jobs run once a day.
 const IN_USE_MS: u64 = 25 * HOUR_MS;
+/// Nobody needs the old key any more.
+const FINALIZE: &str = "finalize";
 
 /// Gives a client a new key.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,7 +59,7 @@ pub struct GraceReport {}
 pub struct Finalize {
     /// Id of the old key, which is in its grace
     id: String,
-    /// Although it is used
+    /// Although it is used, or its successor is not
     #[arg(long)]
     although_used: bool,
     #[command(flatten)]
@@ -75,14 +77,7 @@ impl Rotate {
             return Err(Failure::Refused(format!("{why}, so there is nothing to replace; nothing was written")));
         }
         let all = keys_of(desk, &old.client).await?;
-        let live: Vec<_> = all.iter().filter(|key| Standing::of(key, now).is_live()).map(|key| &*key.id).collect();
-        if live.len() >= LIVE_KEYS {
-            return Err(Failure::Refused(format!(
-                "{} has two keys that work, {}; finalize, undo or revoke one first, nothing was written",
-                old.client,
-                live.join(" and ")
-            )));
-        }
+        may_have_another(&old.client, &all, now)?;
         let token = Token::mint(desk.ledger.randomness(), &desk.environment.name);
         let scopes: Vec<&str> = old.scopes.iter().map(String::as_str).collect();
         let key = ApiKey {
@@ -91,7 +86,8 @@ impl Rotate {
             expires_at: old.expires_at.map(|end| now.plus(end.since(old.created_at))),
             ..token.record(&old.client, &scopes, now)
         };
-        let until = now.plus(self.grace.0);
+        // A grace makes nothing last longer.
+        let until = old.expires_at.unwrap_or(Timestamp(u64::MAX)).min(now.plus(self.grace.0));
         let further = vec![format!("let {} of {} work until {until}, and no longer", old.id, old.client)];
         let changed = ApiKey { state: ApiKeyState::Grace { until }, ..old.clone() };
         let change = ApiKeysChange { created: None, replaced: vec![(old, changed)], urgent: false };
@@ -131,10 +127,11 @@ impl Finalize {
     pub(super) async fn run(self, desk: &Desk) -> Result<Exit> {
         let now = desk.ledger.clock().now();
         let old = in_grace(desk, &self.id, now).await?;
-        if let Some(used) = old.last_used_at.filter(|used| now.since(*used) < IN_USE_MS && !self.although_used) {
+        let new = successor(&keys_of(desk, &old.client).await?, &old, now);
+        let next = next(&old, new.as_ref(), now);
+        if next != FINALIZE && !self.although_used {
             return Err(Failure::Refused(format!(
-                "{} of {} was used in the hour of {used}; nothing was written. See `ledger-keys grace-report`, and do it \
-                 all the same with --although-used",
+                "{} of {} is not done with: {next}; nothing was written, and --although-used does it all the same",
                 old.id, old.client
             )));
         }
@@ -204,7 +201,7 @@ fn next(old: &ApiKey, new: Option<&ApiKey>, now: Timestamp) -> &'static str {
         None => "ask the client: it has no other key",
         Some(new) if new.last_used_at.is_none() => "wait: the new key was never used",
         Some(_) if in_use => "wait: the old key is in use",
-        Some(_) => "finalize",
+        Some(_) => FINALIZE,
     }
 }
 

@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::output::{Row, is_watched, say};
+use crate::output::{Row, is_watched, printable, say};
 
 /// Finds keys in files.
 #[derive(Clone, Debug, clap::Args)]
@@ -61,9 +61,11 @@ impl Scan {
         let mut rows = Vec::new();
         for (file, line, token) in found {
             let (client, state) = if token.environment() == desk.environment.name {
-                match known.get(token.id()) {
+                // By its secret too: somebody may have written another one behind the id.
+                let which = (token.id().to_owned(), token.secret_hash());
+                match known.get(&which) {
                     Some(told) => told,
-                    None => known.entry(token.id().to_owned()).or_insert(look_up(desk, &token).await?),
+                    None => known.entry(which).or_insert(look_up(desk, &token).await?),
                 }
                 .clone()
             } else {
@@ -115,7 +117,7 @@ fn walk(path: &Path) -> (Vec<Found>, usize) {
             continue;
         }
         bar.inc(1);
-        bar.set_message(entry.path().display().to_string());
+        bar.set_message(printable(&entry.path().display().to_string()));
         match keys_in(entry.path()) {
             Ok(keys) => found.extend(keys.into_iter().map(|(line, token)| (entry.path().to_owned(), line, token))),
             Err(_) => unread += 1,

@@ -4,7 +4,7 @@ use ledger::{ApiKey, Timestamp};
 use platform::api_key::Standing;
 use serde::Serialize;
 
-use super::record::KeyRow;
+use super::record::{KeyRow, end};
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
@@ -50,9 +50,7 @@ impl Stale {
         if !Standing::of(key, now).is_live() {
             return None;
         }
-        if let Some(end) =
-            super::record::grace_until(key).or(key.expires_at).filter(|end| end.since(now) < self.ending.0)
-        {
+        if let Some(end) = end(key).filter(|end| end.since(now) < self.ending.0) {
             return Some(format!("ends in {}", short(end.since(now))));
         }
         let idle = now.since(key.last_used_at.unwrap_or(key.created_at));
