@@ -56,6 +56,11 @@ async fn a5_every_wrong_credential_gets_the_same_answer() {
     let _ = nobody.request("GET", "/streams").header("x-api-key", key.clone()).send().await.ok(200);
     let bearer = nobody.request("GET", "/streams").header("authorization", format!("Bearer {key}"));
     let _ = bearer.send().await.ok(200);
+    // And one of them twice, which nobody means.
+    for (name, value) in [("x-api-key", key.clone()), ("authorization", format!("Bearer {key}"))] {
+        let twice = nobody.request("GET", "/streams").header(name, value.clone()).header(name, value);
+        twice.send().await.problem(401, "unauthenticated");
+    }
 }
 
 #[tokio::test]
@@ -387,7 +392,10 @@ async fn a11_guessing_keys_is_stopped() {
     for _ in 0..50 {
         guesser.get("/streams").await.problem(401, "unauthenticated");
     }
-    guesser.get("/streams").await.problem(429, "rate_limited");
+    let limited = guesser.get("/streams").await;
+    limited.problem(429, "rate_limited");
+    let told = ["ratelimit-policy", "ratelimit", "retry-after"].map(|name| limited.header(name));
+    assert_eq!(told, ["\"failures\";q=50;w=60", "\"failures\";r=0;t=60", "60"]);
     api.app().clock.advance(MINUTE_MS);
     guesser.get("/streams").await.problem(401, "unauthenticated");
     // Who sends no key guesses none.

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use futures::StreamExt;
 use lambda_runtime::{Context, LambdaEvent};
 use platform::access::{Allowance, Quotas};
+use platform::api_key::Token;
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
 use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
@@ -272,9 +273,13 @@ async fn the_longest_names_make_a_line_little_longer() {
     let _ = commit.json(json!({ "cursor": page["cursor"] }).to_string()).send().await.ok(200);
     let lines = told.written.documents();
     assert_eq!(lines.len(), 2);
+    let key = Token::parse(api.key().expect("a key")).expect("a well-formed key");
     for line in lines {
         let length = line.to_string().len();
-        assert!(line["trace_id"].is_string() && length < MOST_BYTES + 128, "{length} bytes: {line}");
+        assert!(length < MOST_BYTES + 128, "{length} bytes: {line}");
+        let whose = ["key_id", "stream", "subscription", "trace_id"].map(|name| line[name].as_str());
+        let trace_id = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(whose, [key.id(), &stream, &subscription, trace_id].map(Some), "{line}");
     }
 }
 

@@ -17,7 +17,7 @@ use ledger::{Clock, Ledger, PageRequest, PublishRequest, Randomness, Settings};
 use platform::access::{Action, Allowance, Quotas};
 use platform::api_key::Token;
 use platform::endpoint::{Endpoint, Routes};
-use platform::telemetry::{EmfRecorder, Telemetry};
+use platform::telemetry::{self, EmfRecorder, Format, Prometheus, Telemetry};
 use tower::ServiceExt;
 
 const ENVIRONMENT: &str = "cost";
@@ -30,6 +30,18 @@ struct Arguments {
     /// How many of each kind.
     #[arg(long, default_value_t = 5_000)]
     samples: usize,
+    /// Whose telemetry.
+    #[arg(long, value_enum, default_value = "lambda")]
+    shell: Shell,
+}
+
+/// Where the wrapper runs, which decides where it tells what happened.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Shell {
+    /// A document for each request, with its metrics, and a log in JSON.
+    Lambda,
+    /// A line for people for each request, and metrics for Prometheus.
+    Local,
 }
 
 /// Counts what is written and keeps none of it.
@@ -62,30 +74,52 @@ struct Service {
 
 fn main() {
     let arguments = Arguments::parse();
-    let recorder = EmfRecorder::default();
-    metrics::set_global_recorder(recorder.clone()).expect("the first recorder");
+    let lines = Sink::default();
+    let telemetry = tell(arguments.shell, &lines);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let service = Service::start(recorder).await;
+        let service = Service::start(telemetry, lines).await;
         println!("{:<8} {:>12} {:>12} {:>12} {:>12} {:>14}", "", "request", "verb", "wrapper", "share", "line");
         service.compare("publish", arguments.samples).await;
         service.compare("poll", arguments.samples).await;
     });
 }
 
+/// Begins to tell what happens, as a process of this kind does.
+fn tell(shell: Shell, lines: &Sink) -> Telemetry {
+    let log = lines.clone();
+    let format = match shell {
+        Shell::Lambda => Format::Json,
+        Shell::Local => Format::Human,
+    };
+    let subscriber = telemetry::subscriber(format, "info", move || log.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("the first subscriber");
+    match shell {
+        Shell::Lambda => {
+            let recorder = EmfRecorder::default();
+            metrics::set_global_recorder(recorder.clone()).expect("the first recorder");
+            Telemetry::documents("local", ENVIRONMENT, recorder, lines.clone())
+        }
+        Shell::Local => {
+            Prometheus::install("local", &local::app::routes()).expect("the first recorder");
+            Telemetry::log("local")
+        }
+    }
+}
+
 impl Service {
-    async fn start(recorder: EmfRecorder) -> Self {
+    async fn start(telemetry: Telemetry, lines: Sink) -> Self {
         let clock = Clock::system();
         let engine = embedded::Engine::memory(&clock);
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table in memory");
         let alone = Settings { alone: true };
         let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), alone);
         // Small enough that leases of it are asked for as in production.
-        let (plenty, lines) = (Allowance::new(20_000, 200_000), Sink::default());
+        let plenty = Allowance::new(20_000, 200_000);
         let settings = platform::endpoint::Settings {
             environment: ENVIRONMENT.to_owned(),
             quotas: Quotas::uniform(plenty, plenty),
-            telemetry: Telemetry::documents("local", ENVIRONMENT, recorder, lines.clone()),
+            telemetry,
         };
         let token = Token::mint(ledger.randomness(), ENVIRONMENT);
         let key =

@@ -99,7 +99,9 @@ impl Server {
     pub(crate) async fn stop(mut self) {
         self.terminate();
         let status = self.ended().await;
-        assert!(status.success(), "{status}: {}", self.log());
+        let log = self.log();
+        assert!(status.success(), "{status}: {log}");
+        assert!(!log.contains(&self.key), "its log holds its key: {log}");
     }
 
     /// A client of its own connection.
