@@ -4,13 +4,96 @@
 
 use std::collections::BTreeSet;
 
-use crate::answers::{Observation, PartitionId, PartitionObservation, RememberedCommit, StoredBatch, StoredRecords};
+use crate::answers::{Lag, PartitionId, Status};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::inspect::{LaneBeyond, Survey, judge};
 use crate::ledger::Ledger;
-use crate::model::{StreamName, SubscriptionName};
+use crate::model::{Record, StreamName, SubscriptionName};
 use crate::store::{Attributes, Key, RecordBatch, Store, StreamItem, SubscriptionItem};
+
+/// A subscription, position by position.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The stream it reads.
+    pub stream: StreamName,
+    /// Its name.
+    pub subscription: SubscriptionName,
+    /// When it was looked at.
+    pub observed_at: Timestamp,
+    /// How it does.
+    pub status: Status,
+    /// Whether its committed positions are in compacted state.
+    pub in_snapshot: bool,
+    /// Changes with each seek.
+    pub generation: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was created, or last moved by a seek.
+    pub begun_at: Timestamp,
+    /// When it last polled, to the minute.
+    pub last_poll_at: Option<Timestamp>,
+    /// Some of its last commits, oldest first.
+    pub commits: Vec<RememberedCommit>,
+    /// What lies beyond all its positions.
+    pub lag: Lag,
+    /// Until the first of that expires, in milliseconds, 0 when it has; absent when nothing that it needs can expire.
+    pub headroom_ms: Option<u64>,
+    /// Each of its positions.
+    pub partitions: Vec<PartitionObservation>,
+}
+
+/// A commit that a subscription remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RememberedCommit {
+    /// When.
+    pub at: Timestamp,
+    /// How many events lay beyond it, or beyond one shortly before it if those were fewer.
+    pub lag_events: u64,
+}
+
+/// Where a subscription stands in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionObservation {
+    /// Which.
+    pub partition: u16,
+    /// First offset that is not committed.
+    pub committed: u64,
+    /// First unwritten offset.
+    pub tail: u64,
+    /// What lies between.
+    pub lag: Lag,
+    /// Until the first of that expires, as for the subscription.
+    pub headroom_ms: Option<u64>,
+}
+
+/// A record batch as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredBatch {
+    /// Its slot in the partition.
+    pub slot: u64,
+    /// The offset of its first record.
+    pub base_offset: u64,
+    /// How many records it has.
+    pub count: u64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Whether readers are not shown it any more.
+    pub expired: bool,
+    /// The records.
+    pub records: StoredRecords,
+}
+
+/// The records of a stored record batch.
+#[derive(Clone, Debug)]
+pub enum StoredRecords {
+    /// They can be read.
+    Readable(Vec<Record>),
+    /// What is stored does not read back: readers are not shown it, and compaction stands before it.
+    Damaged,
+    /// Only the places of them are left, which say where the log goes on.
+    Gone,
+}
 
 impl Ledger {
     /// The subscriptions of a stream in the order of their names, or one of them. The log is read at the end of each

@@ -1,12 +1,62 @@
 //! What operators change by hand: only what they saw, and never without leaving a record of it.
 
-use crate::answers::{ApiKeysChange, AuditRecord, Change, Lag, SeekTo};
+use crate::answers::{ApiKey, Lag, SeekTo};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::{Cursor, CursorUse};
 use crate::model::{Progress, StreamName, SubscriptionName};
 use crate::store::{Outcome, StreamItem, SubscriptionItem};
+
+/// A change to API keys by hand, all of it or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiKeysChange {
+    /// A new key.
+    pub created: Option<NewApiKey>,
+    /// Keys as they were seen, each with what it becomes.
+    pub replaced: Vec<(ApiKey, ApiKey)>,
+    /// Whether services forget within five seconds what they remember of keys.
+    pub urgent: bool,
+}
+
+/// A key that is to be made for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// The key.
+    pub key: ApiKey,
+    /// The ids of all other keys of its client, as they were seen, in the order in which they were made.
+    pub others: Vec<String>,
+}
+
+/// What an operator changed by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Told apart from every other record.
+    pub id: String,
+    /// Who did it.
+    pub who: String,
+    /// The command.
+    pub what: String,
+    /// What was changed, such as `api-key/<id>`.
+    pub subject: String,
+    /// How it was, as JSON.
+    pub before: String,
+    /// How it became, as JSON.
+    pub after: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
+/// What became of a change by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is made, and its record written.
+    Made,
+    /// Somebody else changed meanwhile what it was decided on; nothing is written.
+    Overtaken,
+}
 
 /// A seek that is decided on, and on what.
 #[derive(Clone, Debug)]

@@ -5,12 +5,34 @@
 
 use std::collections::HashMap;
 
-use crate::answers::{PartitionId, Verified, Violation};
+use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::{EventKey, KeyHash, Position, StreamName};
 use crate::store::{Attributes, Query, RecordBatch, Store, StreamItem};
+
+/// What was looked at of a stream, and what is not as it must be.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Record batches.
+    pub record_batches: u64,
+    /// Records of compacted state.
+    pub keys: u64,
+    /// Subscriptions.
+    pub subscriptions: u64,
+    /// What is not as it must be.
+    pub violations: Vec<Violation>,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where.
+    pub partition: u16,
+    /// What. It names slots, offsets and subscriptions, and nothing of events.
+    pub what: String,
+}
 
 /// Items in a page of the store.
 const PAGE: usize = 1_000;

@@ -2,9 +2,10 @@
 
 use super::super::schema::{CALLERS, CLIENT, Key};
 use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
-use crate::answers::{ApiKey, ApiKeysChange, AuditRecord};
+use crate::answers::ApiKey;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::operator::{ApiKeysChange, AuditRecord};
 
 /// The attribute with most of the key. `record` would be a reserved word, which no condition can name.
 const RECORD: &str = "api_key";

@@ -2,9 +2,9 @@
 
 use super::super::schema::{AUDIT, Key, audited_from};
 use super::super::{Attributes, Item, Query, Range, Read, Store, Write};
-use crate::answers::AuditRecord;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::operator::AuditRecord;
 
 impl AuditRecord {
     /// Writes it, once.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::schema::{self, Key, SUBSCRIPTION};
 use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, packed};
-use crate::answers::{AuditRecord, StartFrom};
+use crate::answers::StartFrom;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::limits;
 use crate::model::{Incarnation, Progress, SubscriptionName};
+use crate::operator::AuditRecord;
 use crate::planted::{Bug, is_planted};
 use crate::store::item::unreadable;
 
