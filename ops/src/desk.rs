@@ -41,7 +41,7 @@ impl Desk {
         let output = Output::new(common.output);
         match &common.backend {
             Some(backend) => {
-                let unusable = |error: &dyn std::error::Error| Failure::Refused(sentence(error));
+                let unusable = |error: &dyn std::error::Error| Failure::Refused(ledger::sentence(error));
                 let directory = DataDirectory::existing(&backend.data).map_err(|error| unusable(&error))?;
                 let engine = directory.engine().map_err(|error| unusable(&*error))?;
                 say(&format!("{}: the table of {}", environment.name, backend.data.display()))?;
@@ -81,15 +81,4 @@ async fn check(client: &Client, environment: &Environment) -> Result<bool> {
         ))),
         known => Ok(known.is_some()),
     }
-}
-
-/// An error and its causes on one line.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

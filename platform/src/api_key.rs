@@ -6,7 +6,7 @@
 use ledger::{ApiKey, ApiKeyState, Randomness, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::access::Tier;
+use crate::access::{Action, Tier};
 
 const ID_CHARACTERS: usize = 12;
 const SECRET_CHARACTERS: usize = 43;
@@ -75,6 +75,13 @@ impl Token {
             tier: Tier::default().as_str().to_owned(),
             last_used_at: None,
         }
+    }
+
+    /// What is stored of it when it may do everything, everywhere: the key of an administrator.
+    #[must_use]
+    pub fn record_of_admin(&self, created_at: Timestamp) -> ApiKey {
+        let everything = Action::ALL.map(|action| format!("{}:*", action.as_str()));
+        self.record("admin", &everything.each_ref().map(String::as_str), created_at)
     }
 
     /// The environment it is for.

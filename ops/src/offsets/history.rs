@@ -73,7 +73,7 @@ impl History {
             if seen.begun_at != seen.created_at {
                 rows.push((seen.begun_at, event(seen.begun_at, "moved by a seek")));
             }
-            let commit = |commit: &ledger::RememberedCommit| {
+            let commit = |commit: &ledger::KnownCommit| {
                 (commit.at, HistoryRow { lag_events: Some(commit.lag_events), ..event(commit.at, "commit") })
             };
             rows.extend(seen.commits.iter().map(commit));

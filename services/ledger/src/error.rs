@@ -147,6 +147,21 @@ impl Error {
     }
 }
 
+/// An error and its causes on one line. A cause that its error has already told is not told again.
+#[must_use]
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let told = cause.to_string();
+        if !text.ends_with(&told) {
+            text = format!("{text}: {told}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// Answers [`Error::Internal`] when an invariant does not hold, instead of going on with wrong data.
 macro_rules! ensure {
     ($condition:expr, $invariant:literal) => {
@@ -156,3 +171,17 @@ macro_rules! ensure {
     };
 }
 pub(crate) use ensure;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn causes_follow_on_the_same_line_and_once() {
+        let error = Error::Unavailable(Box::new(io::Error::other(io::Error::other("permission denied"))));
+        let told = error.to_string();
+        assert_eq!(sentence(&error), format!("{told}: permission denied"));
+    }
+}

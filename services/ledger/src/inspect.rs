@@ -120,7 +120,7 @@ impl Survey {
 
 impl Beyond {
     /// What lies beyond progress, from what lies beyond each of its positions.
-    fn of(progress: &Progress, lanes: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn of(progress: &Progress, lanes: impl IntoIterator<Item = Self>) -> Self {
         let sum = lanes.into_iter().fold(Self::default(), |sum, lane| Self {
             lag: Lag { events: sum.lag.events + lane.lag.events, ms: sum.lag.ms.max(lane.lag.ms) },
             lost: sum.lost || lane.lost,

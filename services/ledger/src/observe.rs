@@ -1,16 +1,15 @@
 //! Observe: what the table knows of subscriptions, position by position, and of records as they are stored, for operators.
-//! Read-only. What metrics need of all
-//! subscriptions at once is in `sample`.
+//! Read-only. What metrics need of all subscriptions at once is in `sample`.
 
 use std::collections::BTreeSet;
 
 use crate::answers::{Lag, PartitionId, Status};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::inspect::{LaneBeyond, Survey, judge};
+use crate::inspect::{Beyond, LaneBeyond, Survey, judge};
 use crate::ledger::Ledger;
 use crate::model::{Record, StreamName, SubscriptionName};
-use crate::store::{Attributes, Key, RecordBatch, Store, StreamItem, SubscriptionItem};
+use crate::store::{Attributes, Key, KnownCommit, RecordBatch, Store, StreamItem, SubscriptionItem};
 
 /// A subscription, position by position.
 #[derive(Clone, Debug)]
@@ -34,22 +33,13 @@ pub struct Observation {
     /// When it last polled, to the minute.
     pub last_poll_at: Option<Timestamp>,
     /// Some of its last commits, oldest first.
-    pub commits: Vec<RememberedCommit>,
+    pub commits: Vec<KnownCommit>,
     /// What lies beyond all its positions.
     pub lag: Lag,
     /// Until the first of that expires, in milliseconds, 0 when it has; absent when nothing that it needs can expire.
     pub headroom_ms: Option<u64>,
     /// Each of its positions.
     pub partitions: Vec<PartitionObservation>,
-}
-
-/// A commit that a subscription remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RememberedCommit {
-    /// When.
-    pub at: Timestamp,
-    /// How many events lay beyond it, or beyond one shortly before it if those were fewer.
-    pub lag_events: u64,
 }
 
 /// Where a subscription stands in a partition.
@@ -180,9 +170,9 @@ impl Ledger {
 }
 
 fn observation(stream: &StreamItem, item: SubscriptionItem, survey: &Survey, now: Timestamp) -> Result<Observation> {
-    let unread = || Error::broken("all of it was read");
-    let lanes = survey.lanes(stream, &item.progress, now).ok_or_else(unread)?;
-    let beyond = survey.beyond(stream, &item.progress, now).ok_or_else(unread)?;
+    let lanes = survey.lanes(stream, &item.progress, now);
+    let lanes = lanes.ok_or_else(|| Error::broken("all of it was read"))?;
+    let beyond = Beyond::of(&item.progress, lanes.iter().map(|lane| lane.beyond));
     let partition = |(partition, lane): (u16, LaneBeyond)| PartitionObservation {
         partition,
         committed: lane.position.offset,
@@ -199,11 +189,7 @@ fn observation(stream: &StreamItem, item: SubscriptionItem, survey: &Survey, now
         created_at: item.created_at,
         begun_at: item.begun_at,
         last_poll_at: item.last_poll_at,
-        commits: item
-            .commits
-            .iter()
-            .map(|known| RememberedCommit { at: known.at, lag_events: known.lag_events })
-            .collect(),
+        commits: item.commits,
         lag: beyond.lag,
         headroom_ms: beyond.headroom_ms(stream, &item.progress),
         partitions: (0..).zip(lanes).map(partition).collect(),

@@ -15,10 +15,6 @@ use platform::api_key::Token;
 
 use crate::error::StartError;
 
-/// Every action, on everything.
-const EVERYTHING: [&str; 7] =
-    ["publish:*", "poll:*", "commit:*", "bootstrap:*", "stream.admin:*", "sub.admin:*", "keys.admin:*"];
-
 /// The admin key, and whether this start made it.
 #[derive(Debug)]
 pub(crate) struct AdminKey {
@@ -34,7 +30,7 @@ pub(crate) async fn ensure(ledger: &Ledger, file: &Path, table_file: &Path) -> R
     };
     let table = |error: ledger::Error| StartError::table(table_file, error);
     if ledger.find_api_key(key.token.id()).await.map_err(table)?.is_none() {
-        ledger.create_api_key(&key.token.record("admin", &EVERYTHING, ledger.clock().now())).await.map_err(table)?;
+        ledger.create_api_key(&key.token.record_of_admin(ledger.clock().now())).await.map_err(table)?;
     }
     Ok(key)
 }

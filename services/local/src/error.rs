@@ -1,6 +1,6 @@
 //! Why the server did not start, or did not stop, in words for the person who typed the command.
 //!
-//! `Display` says what to do; the cause follows through `source`, and [`sentence`] puts both on one line.
+//! `Display` says what to do; the cause follows through `source`, and [`ledger::sentence`] puts both on one line.
 
 use std::io;
 use std::path::PathBuf;
@@ -122,30 +122,9 @@ pub enum CutOff {
     Hurried,
 }
 
-/// An error and its causes on one line. A cause that its error has already told is not told again.
-pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let told = cause.to_string();
-        if !text.ends_with(&told) {
-            text = format!("{text}: {told}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn causes_follow_on_the_same_line_and_once() {
-        let cause = io::Error::other("permission denied");
-        let error = StartError::Table { path: PathBuf::from("table"), cause: Box::new(io::Error::other(cause)) };
-        assert_eq!(sentence(&error), "the table table cannot be used: permission denied");
-    }
 
     #[test]
     fn a_full_disk_is_recognised_wherever_it_is_met() {

@@ -30,7 +30,7 @@ pub async fn run(options: Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody listens to standard error, the exit code still tells.
-            writeln!(std::io::stderr(), "eventledger: {}", error::sentence(&*error)).ok();
+            writeln!(std::io::stderr(), "eventledger: {}", ledger::sentence(&*error)).ok();
             ExitCode::FAILURE
         }
     }

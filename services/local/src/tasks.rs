@@ -60,9 +60,9 @@ async fn delete_expired(engine: Engine) {
     match tokio::task::spawn_blocking(move || engine.sweep_expired()).await {
         Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items were deleted"),
         Ok(Err(error)) => {
-            tracing::warn!(cause = crate::error::sentence(&*error), "expired items could not be deleted");
+            tracing::warn!(cause = ledger::sentence(&*error), "expired items could not be deleted");
         }
-        Err(error) => tracing::warn!(cause = crate::error::sentence(&error), "the deletion of expired items broke"),
+        Err(error) => tracing::warn!(cause = ledger::sentence(&error), "the deletion of expired items broke"),
     }
 }
 

@@ -17,7 +17,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 pub(crate) use failure::Refusal;
 pub(crate) use item::{Attributes, Item, Read, packed};
-pub(crate) use items::{KnownCommit, Placement, ReceiptItem, RecordBatch, StreamItem, SubscriptionItem};
+pub use items::KnownCommit;
+pub(crate) use items::{Placement, ReceiptItem, RecordBatch, StreamItem, SubscriptionItem};
 pub(crate) use schema::Key;
 pub(crate) use write::{Outcome, Pauses, Write};
 

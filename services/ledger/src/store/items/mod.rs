@@ -15,4 +15,5 @@ mod subscription;
 pub(crate) use receipt::{Placement, ReceiptItem};
 pub(crate) use record_batch::RecordBatch;
 pub(crate) use stream::StreamItem;
-pub(crate) use subscription::{KnownCommit, SubscriptionItem};
+pub use subscription::KnownCommit;
+pub(crate) use subscription::SubscriptionItem;

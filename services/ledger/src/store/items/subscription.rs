@@ -45,10 +45,11 @@ pub(crate) struct SubscriptionItem {
 
 /// A commit that a subscription remembers: the evidence of how it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KnownCommit {
-    pub(crate) at: Timestamp,
+pub struct KnownCommit {
+    /// When.
+    pub at: Timestamp,
     /// Events that lay beyond it, or beyond a commit shortly before it if those were fewer.
-    pub(crate) lag_events: u64,
+    pub lag_events: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -225,22 +226,22 @@ impl Store {
 fn update(incarnation: Incarnation, changed: &SubscriptionItem, version: u64) -> Write {
     Write::update(
         Key::Subscription(incarnation, &changed.name),
-            "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
-        )
-        .when(if is_planted(Bug::EndedSubscriptionsLive) {
-            "version = :old AND created_at = :created"
-        } else if is_planted(Bug::CommitsArePlain) {
-            "version <> :old OR created_at = :created"
-        } else {
-            "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
-        })
-        .value(":progress", packed(&changed.progress))
-        .value(":verified", changed.verified_at)
-        .value(":new", changed.version)
-        .value(":generation", changed.generation)
-        .value(":begun", changed.begun_at)
-        .value(":commits", packed(&changed.commits))
-        .value(":rewound", changed.rewound)
-        .value(":old", version)
-        .value(":created", changed.created_at)
+        "SET progress = :progress, verified_at = :verified, version = :new, generation = :generation, begun_at = :begun, commits = :commits, rewound = :rewound",
+    )
+    .when(if is_planted(Bug::EndedSubscriptionsLive) {
+        "version = :old AND created_at = :created"
+    } else if is_planted(Bug::CommitsArePlain) {
+        "version <> :old OR created_at = :created"
+    } else {
+        "version = :old AND created_at = :created AND attribute_not_exists(deleted_at)"
+    })
+    .value(":progress", packed(&changed.progress))
+    .value(":verified", changed.verified_at)
+    .value(":new", changed.version)
+    .value(":generation", changed.generation)
+    .value(":begun", changed.begun_at)
+    .value(":commits", packed(&changed.commits))
+    .value(":rewound", changed.rewound)
+    .value(":old", version)
+    .value(":created", changed.created_at)
 }
