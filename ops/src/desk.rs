@@ -44,7 +44,7 @@ impl Desk {
                 let unusable = |error: &dyn std::error::Error| Failure::Refused(ledger::sentence(error));
                 let directory = DataDirectory::existing(&backend.data).map_err(|error| unusable(&error))?;
                 let engine = directory.engine().map_err(|error| unusable(&*error))?;
-                say(&format!("{}: the table of {}", environment.name, backend.data.display()))?;
+                say(&format!("{}: the table of {}", environment.name, backend.data.display()));
                 // As the server that owns it: nobody else has it meanwhile, or deletes anything.
                 let ledger = ledger(engine.client(), embedded::TABLE, true);
                 Ok(Self { ledger, environment, output, is_certain: true, _directory: Some(directory) })
@@ -73,7 +73,7 @@ async fn check(client: &Client, environment: &Environment) -> Result<bool> {
     let [_, _, _, region, account, _] = parts[..] else {
         return Err(Failure::Failed(format!("`{name}` is no name of a table as AWS writes them")));
     };
-    say(&format!("{}: table {}, account {account}, region {region}", environment.name, settings.table))?;
+    say(&format!("{}: table {}, account {account}, region {region}", environment.name, settings.table));
     match &settings.account {
         Some(expected) if expected != account => Err(Failure::Refused(format!(
             "these are credentials for account {account}, and {} is in {expected}; nothing was read or written",

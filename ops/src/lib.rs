@@ -1,7 +1,7 @@
 //! What operators do by hand: API keys, offsets and lag. The tools work on the table itself, so they work when the API does
 //! not.
 //!
-//! Each tool is a [`Tool`] with its verbs in a folder of its own. All of them open a [`desk::Desk`] on the table of an
+//! Each tool is its [`Verbs`], in a folder of its own. All of them open a [`desk::Desk`] on the table of an
 //! environment, show what they find by [`output`], and change nothing but by a [`plan::Plan`]: what it says is printed
 //! first, carried out only with `--execute`, and recorded in the table. What the table holds and how it changes belongs to
 //! `ledger`, what API keys look like to `platform`.
@@ -10,6 +10,7 @@ mod desk;
 mod environment;
 mod exit;
 mod failure;
+mod file;
 pub mod keys;
 pub mod lag;
 mod names;
@@ -29,37 +30,45 @@ use clap::{CommandFactory, Parser};
 use desk::Desk;
 use exit::Exit;
 use failure::Result;
-use options::Common;
+use options::{Common, Verb};
 
-/// A tool of operators: a command line with verbs.
+/// A tool of operators, by its verbs.
 #[expect(async_fn_in_trait, reason = "only the programs of this crate run it, and none sends it to another thread")]
 pub trait Verbs: clap::Subcommand {
+    /// The program.
+    const NAME: &'static str;
+    /// What it is for, in a line.
+    const ABOUT: &'static str;
+    /// How it is used, and what its exit codes mean.
+    const EXAMPLE: &'static str;
+
     /// Does what was asked for.
     async fn run(self, desk: &Desk) -> Result<Exit>;
 }
 
-/// A tool's command line.
-pub trait Tool: Parser + CommandFactory {
-    /// Its verbs.
-    type Verbs: Verbs;
-
-    /// What all tools take, and the verb.
-    fn parts(self) -> (Common, options::Verb<Self::Verbs>);
+/// The command line of a tool.
+#[derive(Clone, Debug, Parser)]
+#[command(name = V::NAME, about = V::ABOUT, version, after_help = V::EXAMPLE, max_term_width = 100)]
+struct CommandLine<V: Verbs> {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb<V>,
 }
 
 /// Runs a tool as a program: its answer goes to standard output, everything else to standard error, and how it ended is the
 /// exit code.
-pub async fn run<T: Tool>() -> ExitCode {
-    let (common, verb) = T::parse().parts();
+pub async fn run<V: Verbs>() -> ExitCode {
+    let CommandLine { common, verb } = CommandLine::<V>::parse();
     let ended = match verb {
-        options::Verb::Of(verb) => attend(&common, verb).await,
-        options::Verb::Paper(paper) => paper.write(T::command()),
+        Verb::Of(verb) => attend(&common, verb).await,
+        Verb::Paper(paper) => paper.write(CommandLine::<V>::command()),
     };
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
             // Where nobody listens to standard error, the exit code still tells.
-            writeln!(std::io::stderr(), "{}: {failure}", T::command().get_name()).ok();
+            writeln!(std::io::stderr(), "{}: {failure}", V::NAME).ok();
             failure.exit().into()
         }
     }
@@ -68,4 +77,16 @@ pub async fn run<T: Tool>() -> ExitCode {
 async fn attend<V: Verbs>(common: &Common, verb: V) -> Result<Exit> {
     let desk = Desk::open(common).await?;
     verb.run(&desk).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_lines_are_well_formed() {
+        CommandLine::<keys::Keys>::command().debug_assert();
+        CommandLine::<lag::Lag>::command().debug_assert();
+        CommandLine::<offsets::Offsets>::command().debug_assert();
+    }
 }

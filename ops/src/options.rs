@@ -6,26 +6,26 @@ use crate::paper::Paper;
 
 /// Where and how.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Environment, such as dev or prod: a folder of --environments
     #[arg(long, global = true, value_name = "ENV")]
-    pub env: Option<String>,
+    pub(crate) env: Option<String>,
     /// Folder of the environments
     #[arg(long, global = true, value_name = "DIR", default_value = "environments")]
-    pub environments: PathBuf,
+    pub(crate) environments: PathBuf,
     /// Work on the data directory of a local server that does not run, as in embedded:./data
     #[arg(long, global = true, value_name = "embedded:DIR")]
-    pub backend: Option<Backend>,
+    pub(crate) backend: Option<Backend>,
     /// How the answer is written
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
-    pub output: Format,
+    pub(crate) output: Format,
 }
 
 /// What stands in for the table of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// The data directory of a local server.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
 }
 
 impl std::str::FromStr for Backend {
@@ -41,7 +41,7 @@ impl std::str::FromStr for Backend {
 
 /// How an answer is written to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people, within 100 columns
     Table,
     /// One object with a `schema_version`
@@ -55,21 +55,21 @@ pub enum Format {
 pub(crate) struct Deed {
     /// Do it; without this, what would be done is shown and nothing is written
     #[arg(long)]
-    pub execute: bool,
+    pub(crate) execute: bool,
     /// Name of the environment once more, where it is a protected one
     #[arg(long, value_name = "ENV")]
-    pub confirm: Option<String>,
+    pub(crate) confirm: Option<String>,
     /// Why, for the record of it
     #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Who does it, for the record of it
     #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    pub operator: Option<String>,
+    pub(crate) operator: Option<String>,
 }
 
 /// What a tool can be asked for.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Verb<V: clap::Subcommand> {
+pub(crate) enum Verb<V: clap::Subcommand> {
     /// Its own verbs.
     #[command(flatten)]
     Of(V),

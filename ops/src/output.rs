@@ -38,7 +38,10 @@ impl Output {
     /// Writes an answer of many.
     pub(crate) fn rows<R: Row>(self, kind: &'static str, rows: &[R]) -> Result<()> {
         let text = match self.format {
-            Format::Table if rows.is_empty() => return say(&format!("there are no {kind}")),
+            Format::Table if rows.is_empty() => {
+                say(&format!("there are no {kind}"));
+                return Ok(());
+            }
             Format::Table => table(rows),
             Format::Json => json(kind, rows)?,
             Format::Csv => csv(rows)?,
@@ -54,10 +57,9 @@ impl Output {
 }
 
 /// Says something beside the answer.
-pub(crate) fn say(text: &str) -> Result<()> {
+pub(crate) fn say(text: &str) {
     // Where nobody listens to standard error, the answer and the exit code still tell.
     writeln!(std::io::stderr(), "{text}").ok();
-    Ok(())
 }
 
 /// Whether somebody watches what goes on.

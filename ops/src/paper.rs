@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 
 /// What can be generated.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Paper {
+pub(crate) enum Paper {
     /// Print completions for a shell, as in: ledger-keys completions bash > ~/.local/share/bash-completion/completions/ledger-keys
     Completions {
         /// Which shell

@@ -25,32 +25,32 @@ pub(crate) struct Plan {
 }
 
 impl Desk {
-    /// Shows a plan; where it is to be carried out, and may be, lets it be done with its record. `None` when it was only shown.
+    /// Shows a plan; where it is to be carried out, and may be, lets it be done with its record. False when it was only shown.
     ///
     /// # Errors
     /// `Refused` when it may not be carried out, `Overtaken` when what it was made of has changed, and what doing it answers.
-    pub(crate) async fn carry_out<T>(
+    pub(crate) async fn carry_out(
         &self,
         deed: &Deed,
         plan: &Plan,
-        work: impl AsyncFnOnce(&AuditRecord) -> Result<(Change, T)>,
-    ) -> Result<Option<T>> {
+        work: impl AsyncFnOnce(&AuditRecord) -> Result<Change>,
+    ) -> Result<bool> {
         for step in &plan.steps {
-            say(&format!("plan: {step}"))?;
+            say(&format!("plan: {step}"));
         }
         if !deed.execute {
-            say("nothing was written; repeat the command with --execute to do it")?;
-            return Ok(None);
+            say("nothing was written; repeat the command with --execute to do it");
+            return Ok(false);
         }
         let record = self.record(deed, plan)?;
         match work(&record).await? {
-            (Change::Made, result) => {
+            Change::Made => {
                 for step in &plan.steps {
-                    say(&format!("done: {step}"))?;
+                    say(&format!("done: {step}"));
                 }
-                Ok(Some(result))
+                Ok(true)
             }
-            (Change::Overtaken, _) => Err(Failure::Overtaken(plan.subject.clone())),
+            Change::Overtaken => Err(Failure::Overtaken(plan.subject.clone())),
         }
     }
 

@@ -1,14 +1,13 @@
 //! How a new secret reaches its owner: once, on a terminal or in a file that nobody else can read. Never in a pipe, where it
 //! would end up in a log.
 
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use platform::api_key::Token;
 
 use crate::failure::{Failure, Result};
+use crate::file;
 use crate::output::say;
 
 /// Who gets it.
@@ -27,10 +26,7 @@ impl Recipient {
     /// `Refused` when there is neither, or the file exists.
     pub(crate) fn find(file: Option<PathBuf>) -> Result<Self> {
         match file {
-            Some(file) if file.exists() => {
-                Err(Failure::Refused(format!("{} exists; name a new file, nothing was written", file.display())))
-            }
-            Some(file) => Ok(Self::File(file)),
+            Some(file) => file::must_be_new(&file).map(|()| Self::File(file)),
             None if std::io::stdout().is_terminal() => Ok(Self::Terminal),
             None => {
                 let why = "standard output is no terminal, and a secret goes to nothing else";
@@ -42,7 +38,7 @@ impl Recipient {
     /// Makes sure that the secret cannot get lost once the table knows the key.
     pub(crate) fn prepare(&self, token: &Token) -> Result<()> {
         let Self::File(file) = self else { return Ok(()) };
-        write(file, &token.reveal()).map_err(|error| Failure::file("write the secret to", file, &error))
+        file::write_new(file, &token.reveal())
     }
 
     /// Hands it over.
@@ -53,10 +49,11 @@ impl Recipient {
                 shown.map_err(|error| {
                     Failure::Failed(format!("the secret could not be shown ({error}); rotate the key"))
                 })?;
-                say("this is the only time that it is shown")
+                say("this is the only time that it is shown");
             }
             Self::File(file) => say(&format!("its secret is in {}, which only you can read", file.display())),
         }
+        Ok(())
     }
 
     /// Takes it back: the key surely does not exist.
@@ -66,10 +63,4 @@ impl Recipient {
             std::fs::remove_file(file).ok();
         }
     }
-}
-
-fn write(file: &Path, secret: &str) -> std::io::Result<()> {
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    writeln!(new, "{secret}")?;
-    new.sync_all()
 }

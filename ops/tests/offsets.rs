@@ -2,6 +2,7 @@
 
 mod program;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use program::Table;
@@ -133,7 +134,7 @@ fn a_table_that_keeps_the_invariants_is_told_from_one_that_does_not() {
         let told = |row: &Value| row["what"].as_str().expect("a text").to_owned();
         found.as_array().expect("rows").iter().map(told).collect::<Vec<_>>()
     };
-    // The watermark lies in the middle of a record batch.
+    // The watermark is not where the log ends.
     change(&table, |item| item.contains_key("watermark_offset"), |item| set(item, "watermark_offset", "4"));
     assert_eq!(violations(&table), ["the watermark is offset 4, and the tail 5"]);
     change(&table, |item| item.contains_key("watermark_offset"), |item| set(item, "watermark_offset", "5"));
@@ -159,11 +160,7 @@ fn set(item: &mut Item, name: &str, number: &str) {
 
 /// Changes an item behind the ledger's back.
 fn change(table: &Table, which: impl Fn(&Item) -> bool, what: impl FnOnce(&mut Item)) {
-    let directory = table.take();
-    let client = directory.engine().expect("an engine").client();
-    table.block_on(async {
-        let items = client.scan().table_name(embedded::TABLE).send().await.expect("items").items.unwrap_or_default();
-        let mut item = items.into_iter().find(which).expect("such an item");
+    behind_its_back(table, which, async |client, mut item| {
         what(&mut item);
         client.put_item().table_name(embedded::TABLE).set_item(Some(item)).send().await.expect("written");
     });
@@ -171,12 +168,18 @@ fn change(table: &Table, which: impl Fn(&Item) -> bool, what: impl FnOnce(&mut I
 
 /// Deletes an item behind the ledger's back.
 fn remove(table: &Table, which: impl Fn(&Item) -> bool) {
+    behind_its_back(table, which, async |client, item| {
+        let delete = client.delete_item().table_name(embedded::TABLE);
+        delete.key("PK", item["PK"].clone()).key("SK", item["SK"].clone()).send().await.expect("deleted");
+    });
+}
+
+/// Does something to the first such item.
+fn behind_its_back(table: &Table, which: impl Fn(&Item) -> bool, what: impl AsyncFnOnce(&Client, Item)) {
     let directory = table.take();
     let client = directory.engine().expect("an engine").client();
     table.block_on(async {
         let items = client.scan().table_name(embedded::TABLE).send().await.expect("items").items.unwrap_or_default();
-        let item = items.into_iter().find(which).expect("such an item");
-        let delete = client.delete_item().table_name(embedded::TABLE);
-        delete.key("PK", item["PK"].clone()).key("SK", item["SK"].clone()).send().await.expect("deleted");
+        what(&client, items.into_iter().find(which).expect("such an item")).await;
     });
 }

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    ops::run::<ops::keys::Tool>().await
+    ops::run::<ops::keys::Keys>().await
 }

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use ledger::{ApiKey, ApiKeysChange, Change, NewApiKey, Timestamp};
 use platform::access::{Action, Scope, Tier};
 use platform::api_key::{Standing, Token};
-use serde_json::Value;
 
-use super::record::{KIND, KeyRow, subject, told};
+use super::change::plan;
+use super::record::{KIND, KeyRow};
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::options::Deed;
 use crate::output::say;
-use crate::plan::Plan;
 use crate::secret::Recipient;
 use crate::time::{self, Duration};
 
@@ -75,7 +74,7 @@ impl Create {
             ..token.record(&self.client, &scopes, now)
         };
         let new = NewKey { token, recipient, key, others: ids(&others) };
-        new.make(desk, &self.deed, "ledger-keys create", Vec::new(), ApiKeysChange::default()).await
+        new.make(desk, &self.deed, "ledger-keys create", Vec::new(), Vec::new()).await
     }
 }
 
@@ -94,11 +93,9 @@ impl Bootstrap {
         let others = keys.iter().filter(|key| key.client == "admin").cloned().collect::<Vec<_>>();
         may_have_another("admin", &others, now)?;
         let token = Token::mint(desk.ledger.randomness(), &desk.environment.name);
-        let everything = Action::ALL.map(|action| format!("{}:*", action.as_str()));
-        let scopes: Vec<&str> = everything.iter().map(String::as_str).collect();
-        let key = token.record("admin", &scopes, now);
+        let key = token.record_of_admin(now);
         let new = NewKey { token, recipient, key, others: ids(&others) };
-        new.make(desk, &self.deed, "ledger-keys bootstrap", Vec::new(), ApiKeysChange::default()).await
+        new.make(desk, &self.deed, "ledger-keys bootstrap", Vec::new(), Vec::new()).await
     }
 }
 
@@ -119,32 +116,27 @@ impl NewKey {
         deed: &Deed,
         what: &'static str,
         further: Vec<String>,
-        change: ApiKeysChange,
+        replaced: Vec<(ApiKey, ApiKey)>,
     ) -> Result<Exit> {
         let Self { token, recipient, key, others } = self;
         let ends = key.expires_at.map_or("never expires".to_owned(), |time| format!("expires {time}"));
         let made = format!("make a key for {}: {}, tier {}, {ends}", key.client, key.scopes.join(" "), key.tier);
-        let replaced = |which: fn(&(ApiKey, ApiKey)) -> &ApiKey| {
-            change.replaced.iter().map(|pair| told(which(pair))).collect::<Vec<_>>()
-        };
-        let before = Value::from(replaced(|(known, _)| known));
-        let after = Value::from([vec![told(&key)], replaced(|(_, changed)| changed)].concat());
-        let steps = [vec![made], further].concat();
-        let plan = Plan { what, subject: subject(&key), steps, before, after };
-        let change = ApiKeysChange { created: Some(NewApiKey { key: key.clone(), others }), ..change };
+        let created = Some(NewApiKey { key: key.clone(), others });
+        let change = ApiKeysChange { created, replaced, urgent: false };
+        let plan = plan(&change, what, [vec![made], further].concat());
         let made = desk
             .carry_out(deed, &plan, async |record| {
                 recipient.prepare(&token)?;
                 match desk.ledger.change_api_keys(&change, record).await {
-                    Ok(Change::Made) => Ok((Change::Made, ())),
+                    Ok(Change::Made) => Ok(Change::Made),
                     Ok(Change::Overtaken) => {
                         recipient.withdraw();
-                        Ok((Change::Overtaken, ()))
+                        Ok(Change::Overtaken)
                     }
                     // It may exist, and then this is the only copy of its secret.
                     Err(error @ ledger::Error::OutcomeUnknown(_)) => {
                         recipient.hand_over(&token)?;
-                        say(&format!("`ledger-keys show {}` tells whether there is this key", key.id))?;
+                        say(&format!("`ledger-keys show {}` tells whether there is this key", key.id));
                         Err(error.into())
                     }
                     Err(error) => {
@@ -154,9 +146,9 @@ impl NewKey {
                 }
             })
             .await?;
-        if made.is_some() {
+        if made {
             recipient.hand_over(&token)?;
-            say(&format!("its id is {}", key.id))?;
+            say(&format!("its id is {}", key.id));
             if matches!(recipient, Recipient::File(_)) {
                 desk.output.rows(KIND, &[KeyRow::of(&key, desk.ledger.clock().now())])?;
             }

@@ -3,6 +3,7 @@
 //! A key is replaced without anybody being locked out: `rotate` makes a successor and gives the old key a grace in which both
 //! work; `grace-report` tells who still uses the old one; `finalize` ends it, and until then `undo` goes back.
 
+mod change;
 mod create;
 mod find;
 mod record;
@@ -11,12 +12,9 @@ mod rotate;
 mod scan;
 mod stale;
 
-use clap::Parser;
-
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::options::{Common, Verb};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -26,24 +24,6 @@ Examples:
 
 Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed or found, 2 not understood, 3 no such key,
 4 refused, 5 somebody else was faster.";
-
-/// API keys of EventLedger: make, rotate, revoke, and find those that leaked or that nobody uses.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "ledger-keys", version, after_help = EXAMPLE, max_term_width = 100)]
-pub struct Tool {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    verb: Verb<Keys>,
-}
-
-impl crate::Tool for Tool {
-    type Verbs = Keys;
-
-    fn parts(self) -> (Common, Verb<Keys>) {
-        (self.common, self.verb)
-    }
-}
 
 /// What can be done with keys.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -73,6 +53,11 @@ pub enum Keys {
 }
 
 impl crate::Verbs for Keys {
+    const NAME: &'static str = "ledger-keys";
+    const ABOUT: &'static str =
+        "API keys of EventLedger: make, rotate, revoke, and find those that leaked or that nobody uses";
+    const EXAMPLE: &'static str = EXAMPLE;
+
     async fn run(self, desk: &Desk) -> Result<Exit> {
         match self {
             Self::Create(create) => create.run(desk).await,
@@ -87,17 +72,5 @@ impl crate::Verbs for Keys {
             Self::Stale(stale) => stale.run(desk).await,
             Self::Scan(scan) => scan.run(desk).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Tool::command().debug_assert();
     }
 }

@@ -99,11 +99,6 @@ pub(super) fn told(key: &ApiKey) -> Value {
     })
 }
 
-/// The subject of a change to it.
-pub(super) fn subject(key: &ApiKey) -> String {
-    format!("api-key/{}", key.id)
-}
-
 /// There is no such key.
 pub(super) fn absent(id: &str) -> Failure {
     let hint = if id.starts_with("elk_") { "; write the id alone, never the key itself" } else { "" };

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use ledger::{ApiKey, ApiKeyState, ApiKeysChange, Timestamp};
+use ledger::limits::HOUR_MS;
+use ledger::{ApiKey, ApiKeyState, Timestamp};
 use platform::api_key::{Standing, Token};
 use serde::Serialize;
 
+use super::change::replace;
 use super::create::{NewKey, ids, keys_of, may_have_another};
 use super::record::{find, grace_until, hour, minute};
-use super::revoke::replace;
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -17,7 +18,6 @@ use crate::output::Row;
 use crate::secret::Recipient;
 use crate::time::Duration;
 
-const HOUR_MS: u64 = 3_600_000;
 /// An old key that was used within so long is in use: some jobs run once a day.
 const IN_USE_MS: u64 = 25 * HOUR_MS;
 /// Nobody needs the old key any more.
@@ -90,9 +90,8 @@ impl Rotate {
         let until = old.expires_at.unwrap_or(Timestamp(u64::MAX)).min(now.plus(self.grace.0));
         let further = vec![format!("let {} of {} work until {until}, and no longer", old.id, old.client)];
         let changed = ApiKey { state: ApiKeyState::Grace { until }, ..old.clone() };
-        let change = ApiKeysChange { created: None, replaced: vec![(old, changed)], urgent: false };
         let new = NewKey { token, recipient, key, others: ids(&all) };
-        new.make(desk, &self.deed, "ledger-keys rotate", further, change).await
+        new.make(desk, &self.deed, "ledger-keys rotate", further, vec![(old, changed)]).await
     }
 }
 
@@ -118,8 +117,7 @@ impl Undo {
         let active = ApiKey { state: ApiKeyState::Active, ..old.clone() };
         let revoked = ApiKey { state: ApiKeyState::Revoked, ..new.clone() };
         let replaced = vec![(old, active), (new, revoked)];
-        let change = ApiKeysChange { created: None, replaced, urgent: false };
-        replace(desk, &self.deed, "ledger-keys undo", steps, change).await
+        replace(desk, &self.deed, "ledger-keys undo", steps, replaced, false).await
     }
 }
 
@@ -137,8 +135,7 @@ impl Finalize {
         }
         let steps = vec![format!("revoke {} of {} for good, everywhere within a minute", old.id, old.client)];
         let revoked = ApiKey { state: ApiKeyState::Revoked, ..old.clone() };
-        let change = ApiKeysChange { created: None, replaced: vec![(old, revoked)], urgent: false };
-        replace(desk, &self.deed, "ledger-keys finalize", steps, change).await
+        replace(desk, &self.deed, "ledger-keys finalize", steps, vec![(old, revoked)], false).await
     }
 }
 

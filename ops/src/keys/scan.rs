@@ -76,7 +76,7 @@ impl Scan {
         }
         desk.output.rows("API keys in files", &rows)?;
         if unread > 0 {
-            say(&format!("{unread} files or folders could not be read"))?;
+            say(&format!("{unread} files or folders could not be read"));
         }
         let dangerous = |row: &FoundRow| !matches!(row.state, DEAD | UNKNOWN);
         Ok(if rows.iter().any(dangerous) || unread > 0 { Exit::Failed } else { Exit::Done })

@@ -4,12 +4,9 @@ mod check;
 mod observe;
 mod report;
 
-use clap::Parser;
-
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::options::{Common, Verb};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -19,24 +16,6 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 no such stream or subscription; of check also 10 for a warning and 11 for
 an error. Nothing is ever written.";
-
-/// How far behind the subscriptions of EventLedger are.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "ledger-lag", version, after_help = EXAMPLE, max_term_width = 100)]
-pub struct Tool {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    verb: Verb<Lag>,
-}
-
-impl crate::Tool for Tool {
-    type Verbs = Lag;
-
-    fn parts(self) -> (Common, Verb<Lag>) {
-        (self.common, self.verb)
-    }
-}
 
 /// What can be told of lag.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -48,22 +27,14 @@ pub enum Lag {
 }
 
 impl crate::Verbs for Lag {
+    const NAME: &'static str = "ledger-lag";
+    const ABOUT: &'static str = "How far behind the subscriptions of EventLedger are";
+    const EXAMPLE: &'static str = EXAMPLE;
+
     async fn run(self, desk: &Desk) -> Result<Exit> {
         match self {
             Self::Report(report) => report.run(desk).await,
             Self::Check(check) => check.run(desk).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Tool::command().debug_assert();
     }
 }

@@ -87,7 +87,7 @@ impl Report {
             (None, first)
         } else {
             if is_watched() {
-                say(&format!("looking again in {}; --once looks but once", short(self.over.0)))?;
+                say(&format!("looking again in {}; --once looks but once", short(self.over.0)));
             }
             desk.ledger.clock().sleep(self.over.0).await;
             (Some(first), self.selection.observe(desk).await?)

@@ -6,14 +6,12 @@ mod seek;
 mod show;
 mod verify;
 
-use clap::Parser;
 use ledger::model::{StreamName, SubscriptionName};
 
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::names;
-use crate::options::{Common, Verb};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -23,24 +21,6 @@ Examples:
 
 Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed or found, 2 not understood, 3 no such stream or
 subscription, 4 refused, 5 somebody else was faster.";
-
-/// Where the subscriptions of EventLedger stand, what lies there, and moving them.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "ledger-offsets", version, after_help = EXAMPLE, max_term_width = 100)]
-pub struct Tool {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    verb: Verb<Offsets>,
-}
-
-impl crate::Tool for Tool {
-    type Verbs = Offsets;
-
-    fn parts(self) -> (Common, Verb<Offsets>) {
-        (self.common, self.verb)
-    }
-}
 
 /// What can be done with offsets.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -58,6 +38,10 @@ pub enum Offsets {
 }
 
 impl crate::Verbs for Offsets {
+    const NAME: &'static str = "ledger-offsets";
+    const ABOUT: &'static str = "Where the subscriptions of EventLedger stand, what lies there, and moving them";
+    const EXAMPLE: &'static str = EXAMPLE;
+
     async fn run(self, desk: &Desk) -> Result<Exit> {
         match self {
             Self::Show(show) => show.run(desk).await,
@@ -84,17 +68,5 @@ impl Which {
     /// As records of changes have it.
     fn subject(&self) -> String {
         format!("subscription/{}/{}", self.stream, self.subscription)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Tool::command().debug_assert();
     }
 }

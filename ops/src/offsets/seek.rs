@@ -1,9 +1,6 @@
 //! Moving a subscription, with a way back.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ledger::model::cursor::Cursor;
 use ledger::{Change, SeekTo, StartFrom};
@@ -14,6 +11,7 @@ use super::Which;
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::file;
 use crate::options::Deed;
 use crate::output::{SCHEMA_VERSION, say};
 use crate::plan::Plan;
@@ -51,10 +49,7 @@ struct Undo {
 
 impl Seek {
     pub(super) async fn run(self, desk: &Desk) -> Result<Exit> {
-        if self.undo_file.exists() {
-            let file = self.undo_file.display();
-            return Err(Failure::Refused(format!("{file} exists; name a new file, nothing was written")));
-        }
+        file::must_be_new(&self.undo_file)?;
         let to = self.target(desk)?;
         let Which { stream, subscription } = &self.which;
         let seek = desk.ledger.plan_seek(stream, subscription, to).await.map_err(|error| match error {
@@ -91,23 +86,22 @@ impl Seek {
             subscription: subscription.to_string(),
             cursor: seek.undo.as_str().to_owned(),
         };
+        let undo = serde_json::to_string_pretty(&undo);
+        let undo = undo.map_err(|error| Failure::Failed(format!("the way back cannot be written: {error}")))?;
         let done = desk
             .carry_out(&self.deed, &plan, async |record| {
-                write(&self.undo_file, &undo).map_err(|error| Failure::file("write", &self.undo_file, &error))?;
+                file::write_new(&self.undo_file, &undo)?;
                 let change = desk.ledger.seek_as_planned(&seek, record).await;
                 // What surely was not done needs no way back.
                 if !matches!(change, Ok(Change::Made) | Err(ledger::Error::OutcomeUnknown(_))) {
                     std::fs::remove_file(&self.undo_file).ok();
                 }
-                Ok((change?, ()))
+                Ok(change?)
             })
             .await?;
-        if done.is_some() {
-            say(&format!(
-                "back with: ledger-offsets seek {stream} {subscription} --undo {}",
-                self.undo_file.display()
-            ))?;
-            say("readers hear of it when they commit or poll without a cursor, within half a minute")?;
+        if done {
+            say(&format!("back with: ledger-offsets seek {stream} {subscription} --undo {}", self.undo_file.display()));
+            say("readers hear of it when they commit or poll without a cursor, within half a minute");
         }
         Ok(Exit::Done)
     }
@@ -134,11 +128,4 @@ fn place(text: &str) -> std::result::Result<StartFrom, String> {
         "compacted" => Ok(StartFrom::Compacted),
         other => time::parse(other).map(StartFrom::Timestamp),
     }
-}
-
-fn write(file: &Path, undo: &Undo) -> std::io::Result<()> {
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    serde_json::to_writer_pretty(&mut new, undo)?;
-    writeln!(new)?;
-    new.sync_all()
 }
