@@ -54,6 +54,11 @@ pub(crate) enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
+    /// Whether it was done, as far as anybody knows.
+    pub(crate) fn may_have_happened(&self) -> bool {
+        !matches!(self, Self::Nothing(_))
+    }
+
     pub(crate) fn done(&self) -> Option<&T> {
         match self {
             Self::Done(value) => Some(value),

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use ledger::model::cursor::Payload;
 use ledger::model::{Phase, Progress};
 
+use super::Known;
 use super::reads::starts;
 use super::subscriptions::{Generation, generation};
-use super::{Known, Outcome};
 use crate::history::{Read, Span};
 
 pub(super) fn check(known: &Known<'_>, anomalies: &mut Vec<String>) {
@@ -75,7 +75,7 @@ fn goes_on_where_it_was(known: &Known<'_>, read: &Read, which: Generation<'_>, a
     if number < latest {
         anomalies.push(format!("14 {} is in bootstrap {number} although {latest} was committed", read.reader));
     }
-    let mut others = commits().filter(|one| !matches!(one.outcome, Outcome::Nothing(_)));
+    let mut others = commits().filter(|one| one.outcome.may_have_happened());
     if number > latest && !others.any(|one| one.cursor.progress.bootstrap == number && one.span.begun < read.span.ended)
     {
         anomalies.push(format!("13 {} is in bootstrap {number} although {latest} was committed", read.reader));

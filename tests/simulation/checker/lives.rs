@@ -46,7 +46,7 @@ fn one_winner(known: &Known<'_>, anomalies: &mut Vec<String>) {
             anomalies.push(format!("11 two creates began {first}"));
         }
         let ended = known.history.deletes.iter().any(|delete| {
-            !matches!(delete.outcome, Outcome::Nothing(_))
+            delete.outcome.may_have_happened()
                 && delete.span.begun < after.span.ended
                 && delete.span.ended > before.span.begun
         });
@@ -79,8 +79,7 @@ fn streams_do_not_vanish(known: &Known<'_>, anomalies: &mut Vec<String>) {
     let created = history.creates.iter().filter(|create| create.outcome.done().is_some());
     let Some(first) = created.map(|create| create.span.ended).min() else { return };
     for absent in history.absent_streams.iter().filter(|absent| absent.begun > first) {
-        let ended =
-            |delete: &Delete| !matches!(delete.outcome, Outcome::Nothing(_)) && delete.span.begun < absent.ended;
+        let ended = |delete: &Delete| delete.outcome.may_have_happened() && delete.span.begun < absent.ended;
         if !history.deletes.iter().any(ended) {
             anomalies.push("17 the stream was said to be absent, and nobody had ended it".to_owned());
         }
@@ -98,7 +97,7 @@ fn one_winner_of_each_subscription(known: &Known<'_>, anomalies: &mut Vec<String
         let Some(before) = earlier.find(|one| one.name == after.name && life(one) == life(after)) else { continue };
         let ended = known.history.unsubscribes.iter().any(|end| {
             end.name == after.name
-                && !matches!(end.outcome, Outcome::Nothing(_))
+                && end.outcome.may_have_happened()
                 && end.span.begun < after.span.ended
                 // The answer of the one that was first may have come last.
                 && latest_effect(end.span, &end.outcome) > before.span.begun.min(after.span.begun)

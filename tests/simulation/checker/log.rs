@@ -106,7 +106,7 @@ fn nothing_refused_appears(known: &Known<'_>, anomalies: &mut Vec<String>) {
             let attempts = known.attempts(seen.id).iter();
             let mut outcomes = attempts.map(|publish| &publish.outcome).peekable();
             let tried = outcomes.peek().is_some();
-            if tried && outcomes.all(|outcome| matches!(outcome, Outcome::Nothing(_))) {
+            if tried && !outcomes.any(Outcome::may_have_happened) {
                 anomalies.push(format!("4 event {} was refused without effect and lies in {life}", seen.id));
             }
         }
@@ -125,7 +125,7 @@ fn replays_were_written(known: &Known<'_>, anomalies: &mut Vec<String>) {
                 && other.idempotency_key == replay.idempotency_key
                 && other.events == replay.events
         });
-        if earlier.all(|other| matches!(other.outcome, Outcome::Nothing(_))) {
+        if !earlier.any(|other| other.outcome.may_have_happened()) {
             let key = replay.idempotency_key.as_deref().unwrap_or_default();
             anomalies.push(format!("4 everything with the key {key} was refused without effect, and was replayed"));
         }
@@ -246,7 +246,7 @@ fn nothing_stands_in_its_own_way(known: &Known<'_>, anomalies: &mut Vec<String>)
         let moved = refused.told_tail > refused.expected_tail;
         let first = attempts.iter().map(|one| one.span.begun).min().unwrap_or_default();
         let in_one_life = !known.history.deletes.iter().any(|delete| {
-            !matches!(delete.outcome, Outcome::Nothing(_))
+            delete.outcome.may_have_happened()
                 && delete.span.begun < refused.span.ended
                 && latest_effect(delete.span, &delete.outcome) + CACHE_MS > first
         });

@@ -73,7 +73,7 @@ pub(super) fn bounds(known: &Known<'_>, poll: Span, which: Generation<'_>) -> Op
         if commit.outcome.done().is_some() && commit.span.ended < poll.begun {
             join(&mut least, &positions);
         }
-        if !matches!(commit.outcome, Outcome::Nothing(_)) && commit.span.begun < poll.ended {
+        if commit.outcome.may_have_happened() && commit.span.begun < poll.ended {
             join(&mut most, &positions);
         }
     }
@@ -114,7 +114,7 @@ fn ends_are_asked_for(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let last = history.placed.iter().filter(began).max_by_key(|placed| placed.span.ended);
         let Some(last) = last else { continue };
         let asked = |end: &Unsubscribe| {
-            let may_be = !matches!(end.outcome, Outcome::Nothing(_));
+            let may_be = end.outcome.may_have_happened();
             let in_time = latest_effect(end.span, &end.outcome) > last.span.begun && end.span.begun < span.ended;
             may_be && end.name == *name && in_time
         };
