@@ -72,7 +72,7 @@ pub(crate) async fn pass(
         let context = RequestContext { request_id: &request_id, path: &path };
         let problem = response.extensions_mut().remove::<Problem>();
         if let Some(problem) = &problem {
-            problem.log(context);
+            problem.log();
             response = problem.respond(response, context);
         }
         if let Ok(value) = HeaderValue::from_str(&request_id) {

@@ -22,7 +22,8 @@ const HEADERS: [&str; 3] = ["x-api-key", "authorization", "idempotency-key"];
 /// Members of a request or an answer that are the client's own, with all that is in them.
 const MEMBERS: [&str; 6] = ["key", "data", "headers", "id", "cursor", "bootstrap_cursor"];
 /// Everything that our own code logs.
-const LEVELS: &str = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,embedded=trace,local=trace";
+const LEVELS: &str = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,keeper=trace,\
+                      embedded=trace,local=trace";
 
 tokio::task_local! {
     static TOLD: RefCell<Vec<u8>>;

@@ -233,11 +233,31 @@ async fn a_handler_that_panics_is_answered_and_told_and_harms_nobody_else() {
 #[tokio::test]
 async fn who_is_refused_or_limited_is_told_from_where_and_by_what() {
     let recorder = EmfRecorder::default();
-    let told = Told::by("local", &recorder);
-    let api = Api::telling(told.telemetry.clone()).await;
+    let told = Told::by("publish", &recorder);
+    refuse_and_limit(&told.telemetry).await;
+    let in_documents = told.written.documents();
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    refuse_and_limit(&Telemetry::log("local")).await;
+    let logged = logged.take();
+    let in_the_log = logged.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let in_the_log: Vec<Value> = in_the_log.filter(|line| line["message"] == "request").collect();
+    for lines in [in_documents, in_the_log] {
+        let told: Vec<_> = lines.iter().map(|line| (line["client"].as_str(), line["limited_by"].as_str())).collect();
+        let nowhere = Some("0.0.0.0");
+        assert_eq!(told, [(nowhere, None), (nowhere, Some("failures")), (None, None), (None, Some("requests"))]);
+        assert!(lines.iter().all(|line| line["operation"] == "list_streams" && line["request_id"].is_string()));
+    }
+}
+
+/// A guess, one too many, and requests of which one is too many.
+async fn refuse_and_limit(telemetry: &Telemetry) {
+    let api = Api::telling(telemetry.clone()).await;
     let one = Allowance::new(1, 1);
     let quotas = Quotas { failures_per_minute: 1, ..Quotas::uniform(one, one) };
-    let settings = Settings { environment: "test".to_owned(), quotas, telemetry: told.telemetry.clone() };
+    let settings = Settings { environment: "test".to_owned(), quotas, telemetry: telemetry.clone() };
     let api = api.answered_by(local::app::router(&api.app().ledger, &settings));
     let guesser = api.with_key(Some("elk_test_guess".to_owned()));
     let _ = guesser.get("/streams").await.problem(401, "unauthenticated");
@@ -245,10 +265,33 @@ async fn who_is_refused_or_limited_is_told_from_where_and_by_what() {
     api.app().clock.advance(60_000);
     let _ = api.get("/streams").await.ok(200);
     let _ = api.get("/streams").await.problem(429, "rate_limited");
-    let lines = told.written.documents();
-    let told: Vec<_> = lines.iter().map(|line| (line["client"].as_str(), line["limited_by"].as_str())).collect();
-    let nowhere = Some("0.0.0.0");
-    assert_eq!(told, [(nowhere, None), (nowhere, Some("failures")), (None, None), (None, Some("requests"))]);
+}
+
+#[tokio::test]
+async fn a_line_on_no_terminal_is_plain_text() {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(Format::Human, "info", move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let api = Api::telling(Telemetry::log("local")).await;
+    let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
+    api.post("/streams", json!({ "stream_id": 7 })).await.problem(422, "validation_failed");
+    let logged = logged.take();
+    assert!(!logged.contains('\u{1b}'), "{logged}");
+    let lines: Vec<&str> = logged.lines().filter(|line| line.contains(" request ")).collect();
+    for (line, words) in lines.iter().zip([
+        ["method=\"POST\"", "route=\"/streams\"", "operation=\"create_stream\"", "status=201", "stream=\"orders\""],
+        [
+            "method=\"POST\"",
+            "route=\"/streams\"",
+            "operation=\"create_stream\"",
+            "status=422",
+            "code=\"validation_failed\"",
+        ],
+    ]) {
+        words.iter().for_each(|word| assert!(line.contains(word), "{word} is not in {line}"));
+    }
+    assert_eq!(lines.len(), 2, "{logged}");
 }
 
 #[tokio::test]

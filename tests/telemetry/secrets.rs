@@ -1,6 +1,9 @@
 //! What is never told: credentials, and whatever is a client's: keys of events, data, headers, cursors, queries.
 
+use std::collections::BTreeSet;
+
 use embedded::{Fault, FaultKind};
+use futures::FutureExt;
 use platform::access::Quotas;
 use platform::telemetry::{self, EmfRecorder, Format};
 use serde_json::{Value, json};
@@ -75,7 +78,8 @@ async fn sing(api: &Api) -> Vec<String> {
 async fn nothing_of_a_client_is_ever_told() {
     let logged = Written::default();
     let writer = logged.clone();
-    let levels = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,embedded=trace";
+    let levels = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,keeper=trace,\
+                  embedded=trace,local=trace";
     let subscriber = telemetry::subscriber(Format::Json, levels, move || writer.clone());
     let _logging = tracing::subscriber::set_default(subscriber);
     let (recorder, spans) = (EmfRecorder::default(), Spans::of_this_process());
@@ -83,15 +87,30 @@ async fn nothing_of_a_client_is_ever_told() {
     let api = Api::telling(told.telemetry.clone()).await;
     let key = api.key().expect("a key").to_owned();
     let cursors = sing(&api).await;
-    api.app().compact("orders").await;
-    // A fault of ours tells its causes.
-    api.app().engine().inject(Fault::on("Query", FaultKind::Throttle, 20));
+    let app = api.app();
+    app.compact("orders").await;
+    for task in ["sweep", "sample"] {
+        let schedule = serde_json::from_value(json!({ "task": task })).expect("a schedule");
+        let work = keeper::keep(app.ledger.clone(), schedule);
+        told.telemetry.event(&app.ledger, task, "an id", work).await.expect("the keeper works");
+    }
+    // A fault of ours tells its causes, and so does what compaction cannot go on with.
+    app.engine().inject(Fault::on("Query", FaultKind::Throttle, 4));
     let _ = api.get("/streams/orders/events").await.problem(503, "unavailable");
+    let _ = api.post("/streams/orders/events", json!({ "key": CANARY, "type": "a", "data": CANARY })).await.ok(201);
+    app.engine().inject(Fault::on("Query", FaultKind::Throttle, 4));
+    let waiting = app.ledger.doorbell().changed().now_or_never().flatten().expect("something changed");
+    let work =
+        async { compactor::compact_partitions(&app.ledger, waiting).await.into_values().next().map_or(Ok(()), Err) };
+    told.telemetry.event(&app.ledger, "compact_partitions", "an id", work).await.expect_err("a store that is away");
 
     let spans: Vec<String> = spans.ended().iter().map(|span| format!("{span:?}\n")).collect();
     let all = logged.take() + &told.written.take() + &spans.concat();
     assert!(
-        spans.len() > 20 && all.contains("\"operation\":\"publish\"") && all.contains("a request failed"),
+        spans.len() > 20
+            && ["\"operation\":\"publish\"", "\"operation\":\"sweep\"", "a request failed", "an event was not handled"]
+                .iter()
+                .all(|told| all.contains(told)),
         "it was listened to: {all}"
     );
     assert!(!cursors.is_empty() && cursors.iter().all(|cursor| cursor.len() > 20));
@@ -129,8 +148,33 @@ async fn one_invocation_in_many_tells_its_details() {
     assert_eq!(details.len(), 1, "{details:?}");
     let always = ["timestamp", "level", "target"].map(|name| details[0][name].is_string());
     assert_eq!(always, [true; 3]);
-    let span = &details[0]["span"];
-    assert_eq!((&span["service"], &span["request_id"]), (&json!("keeper"), &json!(sampled)));
+    assert_eq!((&details[0]["service"], &details[0]["request_id"]), (&json!("keeper"), &json!(sampled)));
+}
+
+#[tokio::test]
+async fn one_request_in_many_tells_its_calls_of_the_store() {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let api = Api::telling(telemetry::Telemetry::log("local")).await;
+    let mut requests = BTreeSet::new();
+    for _ in 0..5 * telemetry::SAMPLED_IN {
+        // Each reads the stream afresh, and whoever asks so much has more quota by then.
+        api.app().clock.advance(ledger::limits::CACHE_MS);
+        let answer = api.get("/streams/orders").await;
+        answer.problem(404, "stream_not_found");
+        requests.insert(answer.header("x-request-id").to_owned());
+    }
+    let logged = logged.take();
+    let lines = logged.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let calls: Vec<Value> = lines.filter(|line| line["message"] == "a call of the store").collect();
+    let in_detail: BTreeSet<&str> = calls.iter().filter_map(|line| line["request_id"].as_str()).collect();
+    let first = |id: &str| u32::from_str_radix(&id[..8], 16).expect("hexadecimal digits");
+    let sampled = requests.iter().map(String::as_str).filter(|id| first(id) % telemetry::SAMPLED_IN == 0);
+    assert_eq!(in_detail, sampled.collect());
+    assert!(in_detail.len() > 1, "of five hundred some are drawn");
+    assert!(calls.iter().all(|line| line["operation"].is_string() && line["units"].is_number()), "{calls:?}");
 }
 
 #[tokio::test]

@@ -114,10 +114,10 @@ impl Problem {
     }
 
     /// Logs a fault of ours with all its causes. Called once, at the edge.
-    pub(crate) fn log(&self, context: RequestContext<'_>) {
+    pub(crate) fn log(&self) {
         if self.0.code.status().is_server_error() {
             let causes = self.causes();
-            tracing::error!(code = self.0.code.as_str(), request_id = context.request_id, causes, "a request failed");
+            tracing::error!(code = self.0.code.as_str(), causes, "a request failed");
         }
     }
 

@@ -321,8 +321,9 @@ impl Told<'_> {
     /// A line for people. Events of the background come often and say little.
     fn log(&self, properties: &Map<String, Value>) {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
+        let unless_zero = |number: u64| (number > 0).then_some(number);
         let (status, duration_ms, calls) = (self.status, self.duration_ms, self.usage.call_count());
-        let Usage { read_units, write_units, .. } = self.usage;
+        let Usage { read_units, write_units, retries, throttles, waited_ms, .. } = self.usage;
         let Some(Route { method, template }) = &self.route else {
             tracing::debug!(operation = self.operation, status, duration_ms, calls, read_units, write_units, "event");
             return;
@@ -330,15 +331,22 @@ impl Told<'_> {
         tracing::info!(
             method,
             route = template.as_deref().unwrap_or("-"),
+            operation = self.operation,
             status,
             code = text("code"),
+            limited_by = text("limited_by"),
             duration_ms,
+            body_ms = unless_zero(self.body_ms),
+            waited_ms = unless_zero(waited_ms),
             calls,
+            retries = unless_zero(retries),
+            throttles = unless_zero(throttles),
             read_units,
             write_units,
             stream = text("stream"),
             subscription = text("subscription"),
             key_id = text("key_id"),
+            client = text("client"),
             "request"
         );
     }

@@ -29,6 +29,15 @@ pub enum Format {
     Human,
 }
 
+/// A filter such as `info,ledger=debug`, as it was given.
+///
+/// # Errors
+/// What it should look like, when it is none.
+pub fn levels(text: &str) -> Result<String, String> {
+    let example = "levels are error, warn, info, debug and trace, alone or for a part, as in info,ledger=debug";
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| format!("{error}; {example}"))
+}
+
 /// Starts logging to standard error; `levels` is a filter such as `info,ledger=debug`. The second call of a process
 /// changes nothing.
 pub fn start(format: Format, levels: &str) {
@@ -48,11 +57,19 @@ where
     let filter = EnvFilter::try_new(format!("{levels},{ALWAYS}"));
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(format!("info,{ALWAYS}")));
     // A log that cannot be written, on a full disk perhaps, must not break the requests that would be logged.
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        // What an invocation says of itself stands beside what a line says, so that one search finds all of its lines.
+        Format::Json => json_subscriber::fmt::layer()
+            .with_writer(writer)
+            .log_internal_errors(false)
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .flatten_current_span_on_top_level(true)
+            .boxed(),
         Format::Human => {
             let coloured = config::may_colour() && std::io::stderr().is_terminal();
+            let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
             lines.with_target(false).with_ansi(coloured).boxed()
         }
     };
@@ -61,7 +78,8 @@ where
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let ours = || metadata.target().split("::").next().is_some_and(|name| OURS.contains(&name));
-    metadata.is_span() || *metadata.level() <= Level::INFO || ours()
+    // A line tells of the span that it is in: of the request, and not of what a library does for it.
+    if metadata.is_span() { ours() } else { *metadata.level() <= Level::INFO || ours() }
 }
 
 /// Whether an invocation logs its details. Its id decides, which is drawn anew for each.

@@ -14,7 +14,7 @@ pub use emf::EmfRecorder;
 pub(crate) use invocation::{Begun, Outcome, Route};
 pub use invocation::{Telemetry, note};
 pub(crate) use logs::is_sampled;
-pub use logs::{Format, SAMPLED_IN, start, subscriber};
+pub use logs::{Format, SAMPLED_IN, levels, start, subscriber};
 pub(crate) use panics::{count_panic, log_panics};
 pub use prometheus::{Prometheus, name as prometheus_name};
 pub use traces::Traces;

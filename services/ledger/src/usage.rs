@@ -115,11 +115,9 @@ const NO_ANSWER: &str = "no_answer";
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let Self { operation, began, units, .. } = *self;
-        if let Some(span) = &self.span {
-            span.end(units, self.failure.take());
-        }
         if let Some(meter) = &self.meter {
             let milliseconds = meter.clock.now().since(began);
+            tracing::debug!(operation, milliseconds, units, failure = self.failure, "a call of the store");
             meter.note(|usage| {
                 *usage.calls.entry(operation).or_default() += 1;
                 usage.call_ms.push(milliseconds);
@@ -128,6 +126,9 @@ impl Drop for UnderWay {
                     _ => usage.write_units += units,
                 }
             });
+        }
+        if let Some(span) = &self.span {
+            span.end(units, self.failure.take());
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs the server until Ctrl-C or SIGTERM; a second one ends it at once. What went wrong is one sentence on standard error.
 pub async fn run(options: Options) -> ExitCode {
-    telemetry::start(Format::Human, "info");
+    telemetry::start(Format::Human, &options.log);
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

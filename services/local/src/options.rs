@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use platform::telemetry;
+
 const EXAMPLE: &str = "\
 Example:
   eventledger --port 8081 --data ./my-data
@@ -26,6 +28,9 @@ pub struct Options {
     /// Collector of traces (OTLP over HTTP, without `/v1/traces`); without one nothing is traced
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
     pub traces: Option<String>,
+    /// Which log lines are written, such as `info,ledger=debug`; whatever is asked, libraries tell no details
+    #[arg(long, value_name = "LEVELS", env = "EVENTLEDGER_LOG", default_value = "info", value_parser = telemetry::levels)]
+    pub log: String,
 }
 
 #[cfg(test)]
@@ -43,5 +48,11 @@ mod tests {
     fn without_arguments_it_listens_on_this_machine_only() {
         let options = Options::parse_from(["eventledger"]);
         assert_eq!((options.host.as_str(), options.port, options.data), ("127.0.0.1", 8080, PathBuf::from("./data")));
+    }
+
+    #[test]
+    fn a_level_that_does_not_exist_is_told() {
+        let error = Options::try_parse_from(["eventledger", "--log", "info,ledger=loud"]).unwrap_err().to_string();
+        assert!(error.contains("info,ledger=loud") && error.contains("trace"), "{error}");
     }
 }

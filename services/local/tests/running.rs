@@ -61,6 +61,38 @@ async fn a_key_that_the_table_does_not_know_is_stored_again() {
 }
 
 #[tokio::test]
+async fn the_log_holds_nothing_of_a_client() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let mut command = server::program(&["--port", "0", "--data", server::argument(&data)]);
+    command.env("EVENTLEDGER_LOG", "trace");
+    let log = place.path().join("log");
+    let mut server = Server::spawn(command, &data, &log).await;
+    let client = server.client();
+    assert_eq!(
+        client.post("/streams", &json!({"stream_id": "orders", "compaction": true}), None).await.unwrap().0,
+        201
+    );
+    let event = json!({"key": "customer-17", "type": "created", "headers": {"from": "agent-007"}, "data": {"iban": "DE021203"}});
+    assert_eq!(client.post("/streams/orders/events", &event, None).await.unwrap().0, 201);
+    let subscription = json!({"subscription_id": "billing", "start_from": "compacted"});
+    assert_eq!(client.post("/streams/orders/subscriptions", &subscription, None).await.unwrap().0, 201);
+    let (_, page) = client.get("/streams/orders/subscriptions/billing/poll?wait=20").await.unwrap();
+    let cursor = page["cursor"].as_str().unwrap();
+    let commit = json!({"cursor": cursor});
+    assert_eq!(client.post("/streams/orders/subscriptions/billing/commit", &commit, None).await.unwrap().0, 200);
+    assert_eq!(client.get("/streams/orders/compacted/customer-17").await.unwrap().0, 200);
+    assert_eq!(client.get(&format!("/streams/orders/events?cursor={cursor}")).await.unwrap().0, 400);
+    server.terminate();
+    assert!(server.ended().await.success());
+    let log = server.log();
+    assert!(log.contains("a call of the store") && log.contains("compact_partitions"), "it tells everything: {log}");
+    for secret in [cursor, &server.key, "customer-17", "agent-007", "DE021203"] {
+        assert!(!log.contains(secret), "{secret} was told: {log}");
+    }
+}
+
+#[tokio::test]
 async fn a_waiting_poll_is_answered_before_the_end() {
     let place = tempfile::tempdir().unwrap();
     let mut server = Server::start(&place.path().join("data")).await;
