@@ -63,6 +63,29 @@ fn labels_are_the_dimensions_that_the_document_lists_however_much_a_call_says() 
     }
 }
 
+#[tokio::test]
+async fn what_is_not_known_any_more_does_not_seem_to_hold_on() {
+    let (recorder, prometheus) = recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let api = tests::Api::in_process().await;
+    let app = api.app();
+    let keep = |task| keeper::keep(app.ledger.clone(), keeper::Schedule { task });
+    let shown = |name: &str| {
+        let text = prometheus.render();
+        let line = text.lines().find(|line| line.starts_with(name)).expect("the gauge is there");
+        line.rsplit(' ').next().expect("a value").to_owned()
+    };
+    let (lost, expiring) =
+        (r#"eventledger_consumers_by_status{consumer_status="LOST"}"#, "eventledger_keys_expiring_soon");
+    keep(keeper::Task::Sample).await.expect("a sample");
+    keep(keeper::Task::Sweep).await.expect("a sweep");
+    assert_eq!([shown(lost), shown(expiring)], ["0", "0"]);
+    app.engine().inject(embedded::Fault::any(embedded::FaultKind::ServerErrorBefore, 1_000));
+    keep(keeper::Task::Sample).await.expect_err("a store that is away");
+    keep(keeper::Task::Sweep).await.expect_err("a store that is away");
+    assert_eq!([shown(lost), shown(expiring)], ["NaN", "NaN"]);
+}
+
 #[test]
 fn times_of_days_have_buckets_of_days() {
     let (recorder, prometheus) = recorder();

@@ -19,6 +19,11 @@ pub fn record(keys: &[ApiKey], now: Timestamp) {
     metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(count);
 }
 
+/// Records that nobody could look: how many there are is unknown from now on.
+pub fn record_none() {
+    metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(catalogue::UNKNOWN);
+}
+
 #[cfg(test)]
 mod tests {
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};

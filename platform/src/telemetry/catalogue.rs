@@ -9,6 +9,10 @@ use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
 
+/// The value of a gauge that nobody knows now: else the last one would seem to hold on. Prometheus shows it, CloudWatch is
+/// told nothing.
+pub const UNKNOWN: f64 = f64::NAN;
+
 /// How values of a metric add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -161,7 +165,7 @@ catalogue! {
     COMPACTOR_POISON = "CompactorPoison", Counter, Count, BY_SERVICE, "Partitions whose compaction failed at a record that cannot be read.";
     CONSUMER_LAG_EVENTS = "ConsumerLagEvents", Histogram, Count, BY_SERVICE, "Events that a subscription has not committed, each minute.";
     CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, "Age of the first record that a subscription has not committed, each minute.";
-    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute; told only by samples that saw all of them, which `SamplerRuns` counts.";
+    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute; unknown after a sample that did not see all of them, which `SamplerRuns` then does not count.";
     RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
     SPANS_LOST = "SpansLost", Counter, Count, BY_SERVICE, "Spans of traces that nobody took, or that more finished than were exported.";
     SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";

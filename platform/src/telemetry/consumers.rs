@@ -6,8 +6,8 @@ use ledger::{ConsumersSample, Status};
 use super::catalogue::{self, Dimension};
 
 /// Records a sample. One that is not complete is recorded as far as it goes and does not count as a run, so that whoever
-/// watches the runs learns of it. It says nothing of how many there are of a status: whom it did not see may be lost, and
-/// a zero would call the alarm off.
+/// watches the runs learns of it. Of how many there are of a status, nothing is known then: whom it did not see may be lost,
+/// and a zero would call the alarm off.
 pub fn record(sample: &ConsumersSample) {
     for consumer in &sample.consumers {
         metrics::histogram!(catalogue::CONSUMER_LAG_EVENTS.name).record(rounded(consumer.lag.events));
@@ -28,15 +28,24 @@ pub fn record(sample: &ConsumersSample) {
         }
     }
     if !sample.complete {
-        return;
+        return record_none();
     }
     for status in Status::ALL {
         let count = sample.consumers.iter().filter(|consumer| consumer.status == status).count();
         // Also when it is zero: else the last number would seem to hold on.
-        metrics::gauge!(catalogue::CONSUMERS_BY_STATUS.name, Dimension::ConsumerStatus.as_str() => status.as_str())
-            .set(rounded(count as u64));
+        set(status, rounded(count as u64));
     }
     metrics::counter!(catalogue::SAMPLER_RUNS.name).increment(1);
+}
+
+/// Records that there is no sample: how many there are of a status is unknown from now on.
+pub fn record_none() {
+    Status::ALL.into_iter().for_each(|status| set(status, catalogue::UNKNOWN));
+}
+
+fn set(status: Status, count: f64) {
+    metrics::gauge!(catalogue::CONSUMERS_BY_STATUS.name, Dimension::ConsumerStatus.as_str() => status.as_str())
+        .set(count);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are numbers of this kind, and nobody counts beyond 2^53")]
@@ -112,6 +121,9 @@ mod tests {
         assert!(recorded.contains_key(&("ConsumerLagEvents".to_owned(), String::new())));
         assert!(!recorded.contains_key(&("SamplerRuns".to_owned(), String::new())));
         // Who was not looked at may be lost: a zero would call the alarm off.
-        assert!(recorded.keys().all(|(name, _)| name != "ConsumersByStatus"), "{recorded:?}");
+        for status in Status::ALL {
+            let key = ("ConsumersByStatus".to_owned(), format!("consumer_status={}", status.as_str()));
+            assert_eq!(recorded.get(&key), Some(&DebugValue::Gauge(f64::NAN.into())), "{status:?}");
+        }
     }
 }

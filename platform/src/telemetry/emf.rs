@@ -36,7 +36,8 @@ impl Samples {
         match self {
             // Beyond 2^53 it is rounded; CloudWatch keeps doubles.
             Self::Counter(sum) => Box::new(std::iter::once(Values::One(*sum as f64))),
-            Self::Gauge(value) => Box::new(std::iter::once(Values::One(*value))),
+            // What is unknown is no number, and JSON has none for it.
+            Self::Gauge(value) => Box::new(value.is_finite().then_some(Values::One(*value)).into_iter()),
             Self::Histogram(values) => Box::new(values.chunks(MOST).map(|values| match values {
                 [value] => Values::One(*value),
                 values => Values::Many(values),

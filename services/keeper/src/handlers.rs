@@ -15,12 +15,16 @@ pub async fn keep(ledger: Ledger, schedule: Schedule) -> Result<()> {
             // First, because a sweep may take all the time there is; and whether it can be done or not.
             match ledger.list_api_keys().await {
                 Ok(keys) => api_keys::record(&keys, ledger.clock().now()),
-                Err(error) => tracing::warn!(%error, "the API keys were not looked at"),
+                Err(error) => {
+                    api_keys::record_none();
+                    tracing::warn!(%error, "the API keys were not looked at");
+                }
             }
             ledger.sweep().await
         }
         Task::Sample => {
-            consumers::record(&ledger.sample_consumers().await?);
+            let sample = ledger.sample_consumers().await.inspect_err(|_| consumers::record_none())?;
+            consumers::record(&sample);
             Ok(())
         }
     }

@@ -102,3 +102,28 @@ async fn keep(ledger: &Ledger, telemetry: &Telemetry, task: Task) -> ledger::Res
     let work = keeper::keep(ledger.clone(), schedule);
     telemetry.event(ledger, schedule.operation(), &ledger.randomness().hex_id(), work).await
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger::{Randomness, Settings};
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sampler_looks_each_minute_and_goes_on_after_a_failure() {
+        let clock = Clock::simulated(Timestamp(1_800_000_000_000));
+        let engine = Engine::memory(&clock);
+        let client = engine.client();
+        ledger::table::create_if_absent(&client, "eventledger").await.expect("a table");
+        let ledger = Ledger::new(client, "eventledger", clock.clone(), Randomness::seeded(1), Settings { alone: true });
+        let recorder = DebuggingRecorder::new();
+        let _recording = metrics::set_default_local_recorder(&recorder);
+        engine.inject(embedded::Fault::any(embedded::FaultKind::ServerErrorBefore, 4));
+        let ten_minutes = clock.now().plus(10 * SAMPLE_PAUSE_MS + 59_000);
+        assert!(clock.until(ten_minutes, sampler(ledger, Telemetry::log("local"))).await.is_none());
+        let recorded = recorder.snapshotter().snapshot().into_vec();
+        let runs = recorded.iter().find(|(key, ..)| key.key().name() == "SamplerRuns").map(|(.., value)| value);
+        assert_eq!(runs, Some(&DebugValue::Counter(9)), "the first one failed");
+    }
+}
