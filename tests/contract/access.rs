@@ -110,6 +110,21 @@ async fn a6_a_revoked_key_is_refused_within_a_minute() {
     api.get("/streams").await.problem(401, "unauthenticated");
 }
 
+#[tokio::test]
+async fn a6_who_waits_for_a_store_that_is_away_waits_once() {
+    let api = Api::in_process().await;
+    let app = api.app();
+    let _ = api.get("/streams").await.ok(200);
+    app.clock.advance(5_000);
+    // As often as one call is tried: whoever called on their own after that would have an answer.
+    app.engine().inject(Fault::on("GetItem", FaultKind::ServerErrorBefore, 4));
+    app.engine().record();
+    let all = futures::future::join_all((0..10).map(|_| api.get("/streams"))).await;
+    all.iter().for_each(|answer| _ = answer.problem(503, "unavailable"));
+    assert_eq!(app.engine().take_calls().len(), 4);
+    let _ = api.get("/streams").await.ok(200);
+}
+
 /// A process that remembers a key, and the id of the key.
 async fn remembered(api: &Api) -> (Api, String) {
     let (quotas, key) = (Quotas::default(), api.app().key(&["poll:*"], |_| {}).await);

@@ -190,7 +190,13 @@ async fn l7_health_says_what_is_wrong() {
     }
     assert_eq!(app.engine().take_calls().len(), 0);
     app.clock.advance(ledger::limits::CACHE_MS);
+    // Nor does it while the store is away: it has enough to do.
     app.engine().inject(embedded::Fault::any(embedded::FaultKind::ServerErrorBefore, 4));
+    app.engine().record();
+    let all = futures::future::join_all((0..10).map(|_| anybody.get("/health"))).await;
+    all.iter().for_each(|answer| _ = answer.problem(503, "unavailable"));
     anybody.get("/health").await.problem(503, "unavailable");
+    assert_eq!(app.engine().take_calls().len(), 4, "one look, tried four times");
+    app.clock.advance(ledger::limits::UNANSWERED_MS);
     let _ = anybody.get("/health").await.ok(200);
 }

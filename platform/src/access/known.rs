@@ -50,6 +50,8 @@ pub(super) struct KnownKeys {
 #[derive(Debug)]
 struct Memory {
     epoch: Option<(u64, Timestamp)>,
+    /// How often it could not be read.
+    epoch_failures: u64,
     /// By id; only those whose secret somebody had.
     keys: Recollection<String, Arc<KnownKey>>,
     refused: Recollection<Credential, ()>,
@@ -91,7 +93,12 @@ pub(super) struct KnownKey {
 
 impl KnownKeys {
     pub(super) fn new(ledger: Ledger) -> Self {
-        let memory = Memory { epoch: None, keys: Recollection::new(KNOWN_MS), refused: Recollection::new(REFUSED_MS) };
+        let memory = Memory {
+            epoch: None,
+            epoch_failures: 0,
+            keys: Recollection::new(KNOWN_MS),
+            refused: Recollection::new(REFUSED_MS),
+        };
         Self { ledger, memory: Mutex::new(memory), reading_epoch: tokio::sync::Mutex::default() }
     }
 
@@ -143,17 +150,37 @@ impl KnownKeys {
             let now = self.ledger.clock().now();
             memory.epoch.filter(|(_, read_at)| is_within(*read_at, now, EPOCH_MS)).map(|(number, _)| number)
         };
-        if let Some(epoch) = recent(&self.memory()) {
-            return Ok(epoch);
-        }
+        let failures = {
+            let memory = self.memory();
+            if let Some(epoch) = recent(&memory) {
+                return Ok(epoch);
+            }
+            memory.epoch_failures
+        };
         let _turn = self.reading_epoch.lock().await;
-        if let Some(epoch) = recent(&self.memory()) {
-            return Ok(epoch);
+        {
+            let memory = self.memory();
+            if let Some(epoch) = recent(&memory) {
+                return Ok(epoch);
+            }
+            if memory.epoch_failures != failures {
+                // Who waited for somebody that got no answer does not wait for one of its own, one after the other.
+                return Err(Problem::new(Code::Unavailable, "the API key could not be looked up"));
+            }
         }
         let read_at = self.ledger.clock().now();
-        let epoch = self.ledger.api_keys_epoch().await.map_err(unavailable)?;
-        self.memory().epoch = Some((epoch, read_at));
-        Ok(epoch)
+        let read = self.ledger.api_keys_epoch().await;
+        let mut memory = self.memory();
+        match read {
+            Ok(epoch) => {
+                memory.epoch = Some((epoch, read_at));
+                Ok(epoch)
+            }
+            Err(error) => {
+                memory.epoch_failures += 1;
+                Err(unavailable(error))
+            }
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

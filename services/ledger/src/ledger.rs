@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::answers::Health;
 use crate::clock::{Clock, Timestamp};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, Result};
+use crate::health::HeardHealth;
 use crate::limits;
 use crate::model::cursor::{Cursor, CursorUse, Payload};
 use crate::model::{Incarnation, StreamName, SubscriptionName};
@@ -38,7 +38,7 @@ pub struct Ledger {
     /// Generation of each subscription that was polled, and the minute that was noted.
     pub(crate) subscriptions: Cache<(Incarnation, SubscriptionName), u64>,
     pub(crate) noted_polls: Cache<(Incarnation, SubscriptionName), Timestamp>,
-    pub(crate) health: Cache<(), Health>,
+    pub(crate) health: HeardHealth,
 }
 
 impl Ledger {
@@ -61,7 +61,7 @@ impl Ledger {
             streams: Cache::default(),
             subscriptions: Cache::default(),
             noted_polls: Cache::default(),
-            health: Cache::default(),
+            health: HeardHealth::default(),
         }
     }
 

@@ -75,6 +75,9 @@ pub const COMPACTION_WRITES: usize = 16;
 
 /// How long services keep what they know of streams and subscriptions, in milliseconds.
 pub const CACHE_MS: u64 = 30_000;
+
+/// How long nobody asks again for the health of a table that did not answer, in milliseconds.
+pub const UNANSWERED_MS: u64 = 1_000;
 /// Until a deleted name can be created again on a fleet: every cache must have expired, by whosever clock.
 pub const NAME_REUSE_MS: u64 = 120_000;
 /// How long what is left of a deleted stream is looked for; far longer than any write into it can still be under way.
