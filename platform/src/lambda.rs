@@ -87,19 +87,26 @@ where
             let (ledger, telemetry, traces) = (&ledger, &telemetry, traces.as_ref());
             async move {
                 let killed_at = killed_at(&event.context);
-                let done_by = killed_at.map_or(Timestamp(u64::MAX), KilledAt::done_by);
-                let in_time = async {
-                    // Killed in the middle it would leave no line of what happened.
-                    let handled = ledger.clock().until(done_by, handled).await;
-                    handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())))
-                };
-                let handled = telemetry.event(ledger, operation, &event.context.request_id, in_time).await;
+                let handled = in_time(ledger.clock(), killed_at, handled);
+                let handled = telemetry.event(ledger, operation, &event.context.request_id, handled).await;
                 flush(traces, ledger.clock(), killed_at).await;
                 handled.map_err(Error::from)
             }
         };
         lambda_runtime::run(service_fn(respond)).await
     })
+}
+
+/// Cuts the handling of an event off while there is time to tell: killed in the middle it would leave no line of what
+/// happened.
+async fn in_time(
+    clock: &Clock,
+    killed_at: Option<KilledAt>,
+    handled: impl Future<Output = ledger::Result<()>>,
+) -> ledger::Result<()> {
+    let done_by = killed_at.map_or(Timestamp(u64::MAX), KilledAt::done_by);
+    let handled = clock.until(done_by, handled).await;
+    handled.unwrap_or_else(|| Err(ledger::Error::OutcomeUnknown("there was no time".into())))
 }
 
 /// What a Lambda has once it has started.
@@ -328,6 +335,20 @@ mod tests {
             delays.push(clock.now().since(began));
         }
         assert_eq!(delays, [EXPORT_MS, 0, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_handling_of_an_event_ends_before_lambda_kills_it() {
+        let clock = Clock::simulated(Timestamp(1_800_000_000_000));
+        let began = clock.now();
+        let ended = in_time(&clock, Some(KilledAt(began.plus(3_000))), std::future::pending()).await;
+        assert!(matches!(ended, Err(ledger::Error::OutcomeUnknown(_))), "{ended:?}");
+        assert_eq!(clock.now().since(began), 2_500);
+        let soon = async {
+            clock.sleep(2_000).await;
+            Ok(())
+        };
+        assert!(in_time(&clock, Some(KilledAt(clock.now().plus(3_000))), soon).await.is_ok());
     }
 
     #[tokio::test]

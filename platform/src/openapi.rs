@@ -230,10 +230,16 @@ fn shared_headers(names: &[&str]) -> Map<String, Value> {
 
 /// What any endpoint of this kind can answer.
 fn common_problems(endpoint: &Endpoint) -> Vec<Code> {
-    let mut codes =
-        vec![Code::InvalidQuery, Code::CredentialInUrl, Code::NotAcceptable, Code::Internal, Code::Unavailable];
+    let mut codes = vec![
+        Code::InvalidQuery,
+        Code::InvalidHeader,
+        Code::CredentialInUrl,
+        Code::NotAcceptable,
+        Code::Internal,
+        Code::Unavailable,
+    ];
     if endpoint.requirement != Requirement::Open {
-        codes.extend([Code::InvalidHeader, Code::Unauthenticated, Code::RateLimited]);
+        codes.extend([Code::Unauthenticated, Code::RateLimited]);
     }
     if matches!(endpoint.requirement, Requirement::Action(_) | Requirement::ActionForSome(_)) {
         codes.push(Code::InsufficientScope);

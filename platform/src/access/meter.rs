@@ -54,23 +54,34 @@ pub(super) struct Meter {
 struct Account {
     allowance: Allowance,
     limiter: Limiter,
+    used_at: AtomicU64,
+    books: Arc<Books>,
+}
+
+/// What the process took of what all may give; it outlives a limiter.
+#[derive(Debug)]
+struct Books {
     share: Mutex<Share>,
     /// Whoever asks for a lease holds it, so that the others wait for what it brings.
     leasing: tokio::sync::Mutex<()>,
-    used_at: AtomicU64,
 }
 
 impl Account {
     fn new(allowance: Allowance, clock: WallClock) -> Self {
+        let share = Mutex::new(Share::new(allowance.of_window()));
+        Self::with_books(allowance, clock, Arc::new(Books { share, leasing: tokio::sync::Mutex::default() }))
+    }
+
+    /// The account goes on with another limiter, because its allowance or the time is another one.
+    fn renewed(&self, allowance: Allowance, clock: WallClock) -> Self {
+        self.share().resize(allowance.of_window());
+        Self::with_books(allowance, clock, Arc::clone(&self.books))
+    }
+
+    fn with_books(allowance: Allowance, clock: WallClock, books: Arc<Books>) -> Self {
         let used_at = AtomicU64::new(clock.0.now().0);
         let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
-        Self {
-            allowance,
-            limiter: RateLimiter::direct_with_clock(quota, clock).with_middleware(),
-            share: Mutex::new(Share::new(allowance.of_window())),
-            leasing: tokio::sync::Mutex::default(),
-            used_at,
-        }
+        Self { allowance, limiter: RateLimiter::direct_with_clock(quota, clock).with_middleware(), used_at, books }
     }
 
     /// Whether the clock was set back so far since the account was last used that its limiter would refuse everything until
@@ -81,7 +92,7 @@ impl Account {
     }
 
     fn share(&self) -> MutexGuard<'_, Share> {
-        self.share.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.share.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,7 +135,7 @@ impl Meter {
         if let Some(decided) = decided(first) {
             return decided;
         }
-        let _turn = account.leasing.lock().await;
+        let _turn = account.books.leasing.lock().await;
         for _ in 0..LEASES {
             let step = account.share().take(self.now(), cost);
             let Step::Ask(ask) = step else { return decided(step).unwrap_or_default() };
@@ -145,21 +156,20 @@ impl Meter {
     }
 
     fn account(&self, key_id: &str, measure: Measure, allowance: Allowance) -> Arc<Account> {
-        let now = self.now();
+        let clock = || WallClock(self.ledger.clock().clone());
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not before: who waited for the lock would seem to be of another time.
+        let now = self.now();
         if accounts.len() >= ACCOUNTS {
             accounts.retain(|_, account| !account.share().is_idle(now));
         }
-        let account = accounts.entry((key_id.to_owned(), measure)).or_insert_with(|| self.new_account(allowance));
+        let account =
+            accounts.entry((key_id.to_owned(), measure)).or_insert_with(|| Arc::new(Account::new(allowance, clock())));
         // The key changed its tier, or the clock was set back.
         if account.allowance != allowance || account.is_of_another_time(now) {
-            *account = self.new_account(allowance);
+            *account = Arc::new(account.renewed(allowance, clock()));
         }
         Arc::clone(account)
-    }
-
-    fn new_account(&self, allowance: Allowance) -> Arc<Account> {
-        Arc::new(Account::new(allowance, WallClock(self.ledger.clock().clone())))
     }
 
     fn now(&self) -> Timestamp {

@@ -112,14 +112,14 @@ pub(crate) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if let Err(problem) = headers::check_length(request.headers()) {
+        return problem.into_response();
+    }
     if requirement == Requirement::Open {
         return match accept::check(request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
-    }
-    if let Err(problem) = headers::check_length(request.headers()) {
-        return problem.into_response();
     }
     let address = client_address(request.extensions());
     let let_in = match gate.authenticate(request.headers(), address).await {

@@ -89,6 +89,11 @@ impl Share {
         }
     }
 
+    /// The quota is another from now on. What was granted and leased in this window stays granted and leased.
+    pub(super) fn resize(&mut self, capacity: u64) {
+        self.capacity = capacity;
+    }
+
     /// Grants tokens, or says why not.
     pub(super) fn take(&mut self, now: Timestamp, cost: u64) -> Step {
         self.turn_to(now);
@@ -263,6 +268,17 @@ mod tests {
         assert_eq!(take(&mut share, &mut count, now, 1), (false, 0), "what is known to be leased is not asked for");
     }
 
+    #[test]
+    fn another_quota_forgets_nothing_that_was_granted() {
+        let (mut share, mut count, now) = (Share::new(50_000), Count::default(), Timestamp(START));
+        for _ in 0..free(50_000) {
+            assert!(take(&mut share, &mut count, now, 1).0);
+        }
+        share.resize(1_000);
+        let granted = free(50_000) + (0..2_000).map(|_| u64::from(take(&mut share, &mut count, now, 1).0)).sum::<u64>();
+        assert_eq!(granted, 1_000);
+    }
+
     #[derive(Clone, Debug)]
     enum Event {
         Take {
@@ -281,6 +297,11 @@ mod tests {
         Pass {
             milliseconds: u64,
         },
+        /// A process's clock is set, ahead or back.
+        Set {
+            process: usize,
+            ahead_ms: u64,
+        },
     }
 
     fn event(processes: usize, largest: u64) -> impl Strategy<Value = Event> {
@@ -288,7 +309,9 @@ mod tests {
         prop_oneof![
             8 => (process.clone(), 1..=largest).prop_map(|(process, cost)| Event::Take { process, cost }),
             4 => process.clone().prop_map(|process| Event::Reach { process }),
-            4 => (process, prop::bool::weighted(0.2)).prop_map(|(process, lost)| Event::Hear { process, lost }),
+            4 => (process.clone(), prop::bool::weighted(0.2))
+                .prop_map(|(process, lost)| Event::Hear { process, lost }),
+            1 => (process, 0..3_000_u64).prop_map(|(process, ahead_ms)| Event::Set { process, ahead_ms }),
             1 => (0..4_000_u64).prop_map(|milliseconds| Event::Pass { milliseconds }),
         ]
     }
@@ -309,6 +332,10 @@ mod tests {
     fn play(processes: &mut [Process], count: &mut Count, seen: &mut Seen, now: Timestamp, event: &Event) {
         let (number, cost) = match *event {
             Event::Pass { .. } => return,
+            Event::Set { process, ahead_ms } => {
+                processes[process].ahead_ms = ahead_ms;
+                return;
+            }
             Event::Reach { process } => {
                 if let Some((ask, _, answer @ None)) = &mut processes[process].waiting {
                     *answer = Some(count.lease(ask));
@@ -324,7 +351,7 @@ mod tests {
                 process.share.hear(here, &ask, answer);
                 if answer.is_none() {
                     // It may grant blindly for a second, which may begin another window.
-                    let window = super::number(here);
+                    let window = process.share.window;
                     seen.failed.entry(window).or_default().push(number);
                     seen.failed.entry(window + 1).or_default().push(number);
                 }
@@ -362,6 +389,7 @@ mod tests {
                 let event = match event.clone() {
                     Event::Take { process, cost } => Event::Take { process: process % existing, cost: cost.min(largest) },
                     Event::Reach { process } => Event::Reach { process: process % existing },
+                    Event::Set { process, ahead_ms } => Event::Set { process: process % existing, ahead_ms },
                     Event::Hear { process, lost } => Event::Hear { process: process % existing, lost },
                     pass @ Event::Pass { milliseconds } => {
                         now = now.plus(milliseconds);
