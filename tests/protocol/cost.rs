@@ -1,6 +1,6 @@
 //! What each operation costs in DynamoDB units, as the store reports it: the bill is part of the protocol.
 
-use embedded::{Call, CallInfo, Course, Fate};
+use embedded::{Call, CallInfo, Course, Fate, Page};
 use ledger::{Clock, Lease, LeaseRequest, PageRequest, StartFrom, limits};
 use platform::api_key::Token;
 
@@ -152,6 +152,37 @@ impl Fate for Slow {
     fn decide(&self, _: &CallInfo) -> Course {
         Course { returns_ms: 5, ..Course::default() }
     }
+}
+
+/// The store answers no more than an item at a time.
+struct Cut;
+
+impl Fate for Cut {
+    fn decide(&self, _: &CallInfo) -> Course {
+        Course { page: Page::Cut(1), ..Course::default() }
+    }
+}
+
+#[tokio::test]
+async fn keys_that_nobody_asked_for_cost_a_bounded_number_of_reads() {
+    let world = World::new().await;
+    let stream = world.stream(2, 24).await;
+    let events = (0..30).map(|number| event(&format!("order-{number}"), "1")).collect();
+    world.ledger.publish(request(&stream, events)).await.expect("places");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.engine.set_fate(Cut);
+    let (mut cursor, mut found, mut pages) = (None, 0, 0);
+    loop {
+        world.engine.record();
+        let page = world.ledger.list_compacted(&stream, cursor, "order-29", 100).await.expect("a page");
+        let queries = world.engine.take_calls().iter().filter(|call| call.operation == "Query").count();
+        assert!(queries <= limits::STATE_PAGES, "{queries} queries for one page");
+        (found, pages, cursor) = (found + page.records.len(), pages + 1, page.cursor);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, pages), (1, 4), "thirty items, eight at a time");
 }
 
 #[tokio::test(start_paused = true)]

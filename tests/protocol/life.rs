@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::model::cursor::Cursor;
 use ledger::model::{KeyHash, StreamName, SubscriptionName};
-use ledger::{Clock, Error, PageRequest, ReadFrom, StartFrom};
+use ledger::{Clock, Error, PageRequest, ReadFrom, StartFrom, limits};
 
 use crate::world::{HOUR_MS, START, World, definition, event, keys, page, publish, request, subscription};
 
@@ -208,17 +208,22 @@ async fn a_deleted_stream_is_collected_and_its_namesake_untouched() {
     world.ledger.create_subscription(&stream, &subscription("s"), StartFrom::Earliest).await.expect("a subscription");
     world.ledger.delete_stream(&stream).await.expect("deleted");
     assert!(matches!(world.ledger.delete_stream(&stream).await, Err(Error::StreamNotFound)));
-    let again = world.ledger.create_stream(definition("orders", 1, 24)).await.expect("the name is free");
+    let again = world.ledger.create_stream(definition("orders", 1, 48)).await.expect("the name is free");
     assert!(again.new);
     publish(&world.ledger, &stream, "a", "2").await.expect("a place");
-    world.clock.advance(120_001);
-    let mut deleted = Vec::new();
-    for _ in 0..2 {
+    world.clock.advance(limits::NAME_REUSE_MS + 1);
+    let (mut deleted, mut looks) = (Vec::new(), Vec::new());
+    for pause_ms in [0, 3 * HOUR_MS, 21 * HOUR_MS] {
         world.engine.record();
         world.ledger.sweep().await.expect("a sweep");
-        deleted.push(world.engine.take_calls().iter().filter(|call| call.operation == "DeleteItem").count());
+        let calls = world.engine.take_calls();
+        deleted.push(calls.iter().filter(|call| call.operation == "DeleteItem").count());
+        looks.push(calls.iter().filter(|call| call.operation == "Query").count());
+        world.clock.advance(pause_ms);
     }
-    assert_eq!(deleted, [5, 0], "a subscription, two partitions and two keys; the note stays for a day");
+    assert_eq!(deleted, [5, 0, 0], "a subscription, two partitions and two keys; the note stays for a day");
+    assert_eq!(looks[1] - looks[2], 5, "its items, two logs and two states are not looked for each hour of the day");
+    world.ledger.sweep().await.expect("a sweep");
     assert_eq!(world.log(&stream).await, [(0, 0, "2".to_owned())]);
 }
 
@@ -334,6 +339,68 @@ async fn who_lags_behind_makes_nothing_inconsistent_that_another_built() {
 }
 
 #[tokio::test]
+async fn a_loss_in_one_partition_says_nothing_of_the_others() {
+    let (world, name) = (World::new().await, subscription("builder"));
+    let stream = world.stream(2, 1).await;
+    let busy = publish(&world.ledger, &stream, "a", "1").await.expect("a place").places[0].0;
+    let mut idle = (0..).map(|number| format!("idle-{number}"));
+    while publish(&world.ledger, &stream, &idle.next().expect("a key"), "1").await.expect("a place").places[0].0 == busy
+    {
+    }
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Compacted).await.expect("a subscription");
+    let poll = async |cursor| world.ledger.poll(&stream, &name, cursor, page()).await;
+    let commit = async |cursor| world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced;
+    let state = poll(None).await.expect("the state");
+    let mut ahead = state.cursor.clone();
+    for _ in 0..2 {
+        publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+        ahead = poll(Some(ahead)).await.expect("a page").cursor;
+        world.clock.advance(50 * 60_000);
+    }
+    assert!(commit(ahead.clone()).await);
+    // Another reader of the subscription comes too late in the busy partition, and has all of the idle one.
+    let error = poll(Some(state.cursor)).await.expect_err("an event expired");
+    let Error::PositionExpired(expired) = error else { panic!("{error:?}") };
+    assert!(!commit(expired.restart.earliest).await);
+    assert!(!commit(ahead).await);
+    assert!(poll(None).await.expect("a page").consistent);
+}
+
+#[tokio::test]
+async fn the_start_of_a_bootstrap_has_passed_nothing() {
+    let world = World::new().await;
+    let (stream, name) = (world.stream(1, 1).await, subscription("reader"));
+    let poll = async |cursor| world.ledger.poll(&stream, &name, cursor, page()).await;
+    let commit = async |cursor| world.ledger.commit(&stream, &name, cursor).await.expect("a commit").advanced;
+    let restart = async || {
+        for pause_ms in [2 * HOUR_MS, 0] {
+            publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+            world.ledger.compact_stream(&stream).await.expect("compaction");
+            world.clock.advance(pause_ms);
+        }
+        match poll(None).await.expect_err("an event expired") {
+            Error::PositionExpired(expired) => expired.restart,
+            other => panic!("{other:?}"),
+        }
+    };
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    // Before its first bootstrap and after one.
+    for _ in 0..2 {
+        let restart = restart().await;
+        let begin = restart.bootstrap.expect("there is compacted state");
+        assert!(commit(poll(Some(restart.earliest)).await.expect("a page").cursor).await);
+        // It comes late, and what was read since counts.
+        assert!(!commit(begin.clone()).await);
+        assert_eq!(poll(None).await.expect("a page").records.len(), 0);
+        assert!(
+            commit(poll(Some(begin)).await.expect("the state").cursor).await,
+            "to read on from there is what begins it"
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_goes_on_in_the_next_life_ends_no_snapshot_that_another_reads() {
     let (world, name) = (World::new().await, subscription("reader"));
     let (stream, old) = second_life(&world, &name).await;
@@ -369,8 +436,8 @@ async fn on_a_fleet_a_deleted_name_is_free_only_when_every_cache_expired() {
     // A service that knows the stream still acknowledges into the life that ended.
     publish(&warm, &name, "a", "2").await.expect("a place in the old life");
     let error = fleet.create_stream(definition("orders", 1, 24)).await.expect_err("too early");
-    assert!(matches!(error, Error::StreamDeleting { wait_ms: 120_000, .. }), "{error:?}");
-    world.clock.advance(120_000);
+    assert!(matches!(error, Error::StreamDeleting { wait_ms: limits::NAME_REUSE_MS, .. }), "{error:?}");
+    world.clock.advance(limits::NAME_REUSE_MS);
     let again = fleet.create_stream(definition("orders", 1, 24)).await.expect("free");
     assert_ne!(again.value.incarnation, made.value.incarnation);
     assert_eq!(publish(&warm, &name, "a", "3").await.expect("a place").places, [(0, 0)]);
@@ -387,7 +454,7 @@ async fn a_name_is_not_free_while_a_service_knows_it_by_its_own_clock() {
     publish(&warm, &name, "a", "1").await.expect("a place");
     behind.delete_stream(&name).await.expect("deleted");
     // As long as one service takes what it knows for fresh, and then is at work on a request.
-    for _ in 0..59 {
+    for _ in 0..69 {
         world.clock.advance(1_000);
         let error = ahead.create_stream(definition("orders", 1, 24)).await.expect_err("too early");
         assert!(matches!(error, Error::StreamDeleting { .. }), "{error:?}");

@@ -96,7 +96,7 @@ pub(crate) async fn seek(
     Path((stream, subscription)): Path<(StreamName, SubscriptionName)>,
     Json(request): Json<wire::Seek>,
 ) -> Result<Response> {
-    if ledger.seeks_compacted_state(&stream, &request.to.0).await? {
+    if ledger.seeks_compacted_state(&stream, &subscription, &request.to.0).await? {
         caller.must(Action::Bootstrap, &stream, Some(&subscription))?;
     }
     let moved = ledger.seek(&stream, &subscription, request.to.0).await?;

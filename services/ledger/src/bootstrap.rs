@@ -15,12 +15,9 @@ use crate::planted::{Bug, is_planted};
 use crate::poll::Found;
 use crate::store::{Outcome, Store, StreamItem};
 
-/// Pages of the store that one page of a snapshot may read, so that a partition full of tombstones keeps no one waiting.
-const STORE_PAGES: usize = 8;
-
 impl Ledger {
-    /// Whether for a subscription to read on from a cursor, or to commit it, is to begin a bootstrap: it is one of its own that
-    /// came with `PositionExpired` or `StreamRecreated`, and leads from the log to compacted state.
+    /// Whether for a subscription to read on from a cursor is to begin a bootstrap: it is one of its own that came with
+    /// `PositionExpired` or `StreamRecreated`, and leads from the log to compacted state.
     ///
     /// # Errors
     /// `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
@@ -30,10 +27,8 @@ impl Ledger {
         subscription: &SubscriptionName,
         cursor: &Cursor,
     ) -> Result<bool> {
-        let mut stream = self.stream(stream).await?;
-        let Payload { used_for, progress, .. } = self.open_cursor(&mut stream, cursor).await?;
-        let is_its_own = matches!(used_for, CursorUse::Subscription { name, .. } if name == subscription.as_str());
-        Ok(is_its_own && progress.is_to_begin())
+        let progress = self.progress_of(stream, subscription, cursor).await?;
+        Ok(progress.is_some_and(|progress| progress.is_to_begin()))
     }
 
     /// A page of compacted state for a reader in a snapshot; begins the bootstrap when it has not begun.
@@ -49,7 +44,7 @@ impl Ledger {
         };
         let mut scan = Scan { partition, after, records: Vec::new(), bytes: 0, targets };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        for _ in 0..STORE_PAGES {
+        for _ in 0..limits::STATE_PAGES {
             if scan.partition == stream.partition_count() || scan.records.len() >= limit {
                 break;
             }

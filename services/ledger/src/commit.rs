@@ -10,7 +10,7 @@ use crate::model::{Progress, StreamName, SubscriptionName};
 use crate::planted::{Bug, is_planted};
 use crate::poll::check_use;
 use crate::status::remember;
-use crate::store::{KnownCommit, Outcome, SubscriptionItem};
+use crate::store::{KnownCommit, Outcome, Pauses, SubscriptionItem};
 use crate::usage;
 
 impl Ledger {
@@ -27,7 +27,7 @@ impl Ledger {
     ) -> Result<Committed> {
         let mut stream = self.stream(name).await?;
         let payload = self.open_cursor(&mut stream, &cursor).await?;
-        let mut doubtful = false;
+        let (mut doubtful, mut pauses) = (false, Pauses::new());
         loop {
             let honest = Error::after_doubt(doubtful);
             let item = self.subscription(&stream, subscription).await.map_err(honest)?;
@@ -35,7 +35,10 @@ impl Ledger {
             if !is_planted(Bug::CommitsIgnoreSeeks) {
                 use_fits.map_err(honest)?;
             }
-            let joined = if is_planted(Bug::CommitsReplace) {
+            let joined = if payload.progress.is_to_begin() {
+                // Nothing was read yet. It would end what was read since it was given out.
+                item.progress.clone()
+            } else if is_planted(Bug::CommitsReplace) {
                 payload.progress.clone()
             } else if is_planted(Bug::BootstrapsAreMixed) {
                 let bootstrap = item.progress.bootstrap;
@@ -60,6 +63,7 @@ impl Ledger {
                 Outcome::Refused { doubtful: unknown, .. } => {
                     usage::note(|usage| usage.commit_conflicts += 1);
                     doubtful |= unknown;
+                    self.store.pause(&mut pauses).await;
                 }
             }
         }

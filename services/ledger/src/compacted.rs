@@ -8,9 +8,6 @@ use crate::model::cursor::{Cursor, CursorUse, Payload};
 use crate::model::{EventKey, KeyHash, Phase, Progress, Record, StreamName};
 use crate::store::{Store, StreamItem};
 
-/// Items that one page may look through for keys with a prefix; the cursor goes on from there.
-const SCANNED_ITEMS: usize = 10_000;
-
 impl Ledger {
     /// The latest record of a key, as far as the stream is compacted.
     ///
@@ -43,14 +40,16 @@ impl Ledger {
         };
         require_compaction(&stream)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let (mut records, mut bytes, mut scanned) = (Vec::new(), 0, 0);
-        let mut items = limit;
-        while partition < stream.partition_count() {
+        let (mut records, mut bytes, mut items) = (Vec::new(), 0, limit);
+        // Keys with the prefix may be few and the others large: the cursor goes on from wherever it is.
+        for _ in 0..limits::STATE_PAGES {
+            if partition == stream.partition_count() || records.len() == limit {
+                break;
+            }
             let id = stream.partition(partition);
             let page = self.store.query(&Store::compacted_after(&id, after), items, None).await?;
             // Few keys fit a prefix: look through more of them at a time.
             items = (items * 4).min(1_000);
-            scanned += page.items.len();
             for attributes in &page.items {
                 let item = Store::read_compacted(attributes, partition)?;
                 let shown = item.record.event.data.is_some()
@@ -69,11 +68,12 @@ impl Ledger {
             if page.next.is_none() {
                 partition += 1;
                 after = None;
-            } else if records.len() == limit || scanned >= SCANNED_ITEMS {
-                return Ok(self.compacted_page(&stream, records, partition, after));
             }
         }
-        Ok(CompactedPage { records, cursor: None })
+        if partition == stream.partition_count() {
+            return Ok(CompactedPage { records, cursor: None });
+        }
+        Ok(self.compacted_page(&stream, records, partition, after))
     }
 
     fn compacted_page(

@@ -79,7 +79,7 @@ pub const CACHE_MS: u64 = 30_000;
 /// How long nobody asks again for the health of a table that did not answer, in milliseconds.
 pub const UNANSWERED_MS: u64 = 1_000;
 /// Until a deleted name can be created again on a fleet: every cache must have expired, by whosever clock.
-pub const NAME_REUSE_MS: u64 = 120_000;
+pub const NAME_REUSE_MS: u64 = 130_000;
 /// How long what is left of a deleted stream is looked for; far longer than any write into it can still be under way.
 pub const COLLECTION_MS: u64 = 24 * HOUR_MS;
 /// How long a receipt of an Idempotency-Key is kept: a day, and a minute for clocks that differ.
@@ -104,6 +104,9 @@ pub const VERIFIED_MS: u64 = 60_000;
 /// One hour in milliseconds.
 pub const HOUR_MS: u64 = 3_600_000;
 
+/// Pages of the store that one page of compacted state may read, so that a partition full of tombstones, or of large records
+/// whose keys nobody asked for, keeps no one waiting and costs no more than 2,048 read units.
+pub const STATE_PAGES: usize = 8;
 /// Lost races for a slot after which a publish answers `contention`.
 pub const SLOT_RACES: u32 = 8;
 /// How long after a write began queries may still see it in part, in milliseconds: far longer than any attempt takes.
@@ -154,8 +157,9 @@ const _: () = {
     assert!(HEAD_UNSAFE_MS < PUT_OFF_BEFORE_MS && PUT_OFF_BEFORE_MS < GRACE_MS);
     // An idle position is checked well before everything after it can have expired.
     assert!(VERIFIED_MS < HOUR_MS * *RETENTION_HOURS.start() as u64 / 2);
-    // No service acknowledges into a dead incarnation once the name is free again.
-    assert!(CACHE_MS + REQUEST_MS + CLOCK_SKEW_MS < NAME_REUSE_MS);
+    // No service acknowledges into a dead incarnation once the name is free again; the end may be written as long after its time
+    // as a verb tries.
+    assert!(OPERATION_MS + CACHE_MS + REQUEST_MS + CLOCK_SKEW_MS < NAME_REUSE_MS);
     // Whatever a writer has under way is over by every clock before queries are believed to see it.
     assert!(OPERATION_MS + REQUEST_MS + CLOCK_SKEW_MS < UNFINISHED_MS);
     // After the longest wait there is time to read what came.

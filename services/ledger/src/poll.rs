@@ -120,11 +120,13 @@ impl Ledger {
         let lanes = futures::future::try_join_all((0..).zip(positions).map(read)).await?;
         let lost_events: u64 = lanes.iter().map(|lane| lane.lost_events).sum();
         if lost_events > 0 {
-            // Who built state and goes on here has missed something: it is the state of one moment no more.
+            // Who built state and goes on here has missed something where it was lost: it is the state of one moment no more.
             let bootstrap = payload.progress.bootstrap;
-            let targets = if bootstrap > 0 { vec![u64::MAX; lanes.len()] } else { Vec::new() };
-            let positions = lanes.iter().map(|lane| lane.start).collect();
-            let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions };
+            let incomplete = |lane: &Lane| bootstrap > 0 && lane.lost_events > 0;
+            let after = lanes.iter().zip(payload.progress.places());
+            let after = after.map(|(lane, (_, target))| (lane.start, if incomplete(lane) { u64::MAX } else { target }));
+            let (positions, targets) = after.unzip();
+            let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions }.settled();
             let earliest = self.seal(stream, payload.used_for.clone(), progress);
             let restart = self.restart_from(stream, payload.used_for.clone(), earliest);
             return Err(Error::PositionExpired(Box::new(Expired { lost_events, restart })));
@@ -211,6 +213,22 @@ impl Ledger {
         Payload::new(used_for, stream.incarnation(), progress, verified_at).seal(&stream.cursor_key)
     }
 
+    /// What a cursor says of this subscription, in whichever of its generations; none when it is for something else.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
+    pub(crate) async fn progress_of(
+        &self,
+        stream: &StreamName,
+        subscription: &SubscriptionName,
+        cursor: &Cursor,
+    ) -> Result<Option<Progress>> {
+        let mut stream = self.stream(stream).await?;
+        let Payload { used_for, progress, .. } = self.open_cursor(&mut stream, cursor).await?;
+        let is_its_own = matches!(used_for, CursorUse::Subscription { name, .. } if name == subscription.as_str());
+        Ok(is_its_own.then_some(progress))
+    }
+
     /// Where a reader of an earlier life of the stream can start.
     pub(crate) async fn restart(&self, stream: &StreamItem, used_for: &CursorUse) -> Result<Restart> {
         // Without a subscription of that name in this life only a plain read can go on.
@@ -226,9 +244,9 @@ impl Ledger {
         }
         let Progress { positions, .. } = self.start(stream, crate::StartFrom::Earliest).await?;
         // What expired in this life, the bootstrap had and this reader never sees: as after an expiry.
-        let incomplete = bootstrap > 0 && positions.iter().any(|position| *position != Position::START);
-        let targets = if incomplete { vec![u64::MAX; positions.len()] } else { Vec::new() };
-        let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions };
+        let incomplete = |position: &Position| bootstrap > 0 && *position != Position::START;
+        let targets = positions.iter().map(|position| if incomplete(position) { u64::MAX } else { 0 }).collect();
+        let progress = Progress { bootstrap, phase: Phase::Live { targets }, positions }.settled();
         let earliest = self.seal(stream, used_for.clone(), progress);
         Ok(self.restart_from(stream, used_for, earliest))
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::cursor::CursorUse;
 use crate::model::{Progress, StreamName, SubscriptionName};
-use crate::store::{Outcome, StreamItem, SubscriptionItem};
+use crate::store::{Outcome, Pauses, StreamItem, SubscriptionItem};
 
 impl Ledger {
     /// Moves a subscription to a start point or to a cursor of its own.
@@ -24,7 +24,7 @@ impl Ledger {
         let mut stream = self.fresh_stream(name).await?;
         let (progress, verified_at) = self.target(&mut stream, subscription, to).await?;
         self.lag_of(&stream, &progress).await?;
-        let (mut doubtful, mut tried) = (false, Vec::new());
+        let (mut doubtful, mut tried, mut pauses) = (false, Vec::new(), Pauses::new());
         loop {
             let honest = Error::after_doubt(doubtful);
             let mut item = self.subscription(&stream, subscription).await.map_err(honest)?;
@@ -43,6 +43,7 @@ impl Ledger {
                 // Someone wrote meanwhile, or an earlier attempt of ours did.
                 Outcome::Refused { doubtful: unknown, .. } => doubtful |= unknown,
             }
+            self.store.pause(&mut pauses).await;
         }
     }
 
@@ -69,12 +70,17 @@ impl Ledger {
     ///
     /// # Errors
     /// Of a cursor: `StreamNotFound`, `InvalidCursor`, `StreamRecreated`, `Unavailable`.
-    pub async fn seeks_compacted_state(&self, name: &StreamName, to: &SeekTo) -> Result<bool> {
+    pub async fn seeks_compacted_state(
+        &self,
+        name: &StreamName,
+        subscription: &SubscriptionName,
+        to: &SeekTo,
+    ) -> Result<bool> {
         match to {
             SeekTo::Start(start) => Ok(*start == StartFrom::Compacted),
             SeekTo::Cursor(cursor) => {
-                let mut stream = self.stream(name).await?;
-                Ok(self.open_cursor(&mut stream, cursor).await?.progress.in_snapshot())
+                let progress = self.progress_of(name, subscription, cursor).await?;
+                Ok(progress.is_some_and(|progress| progress.in_snapshot()))
             }
         }
     }

@@ -43,9 +43,8 @@ impl Ledger {
             failures.note("a deletion was not put off", self.put_off_deletions(stream, partition, until).await);
         }
         for ended in self.store.ended_streams().await? {
-            // Until every cache has expired, services may still write into it.
             let now = self.clock.now();
-            if ended.deleted_at.plus(limits::NAME_REUSE_MS) < now {
+            if ended.is_due(now) {
                 failures.note("a deleted stream was not collected", self.store.collect(&ended, now).await);
             }
         }

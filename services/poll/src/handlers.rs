@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use ledger::Ledger;
-use ledger::model::cursor::Cursor;
 use ledger::model::{EventKey, StreamName, SubscriptionName};
 use metrics::counter;
 use platform::access::{Action, Caller};
@@ -36,8 +35,11 @@ pub(crate) async fn poll(
 ) -> Result<Response> {
     let page = query.page();
     let cursor = query.cursor.map(|given| given.0);
-    if let Some(cursor) = &cursor {
-        may_follow(&ledger, &caller, (&stream, &subscription), cursor).await?;
+    // From the log to compacted state only those may go on who may let a subscription start there.
+    if let Some(cursor) = &cursor
+        && ledger.begins_bootstrap(&stream, &subscription, cursor).await?
+    {
+        caller.must(Action::Bootstrap, &stream, Some(&subscription))?;
     }
     let page = ledger.poll(&stream, &subscription, cursor, page).await?;
     count(&page);
@@ -46,11 +48,9 @@ pub(crate) async fn poll(
 
 pub(crate) async fn commit(
     State(ledger): State<Ledger>,
-    caller: Caller,
     Path((stream, subscription)): Path<(StreamName, SubscriptionName)>,
     Json(request): Json<wire::Commit>,
 ) -> Result<Response> {
-    may_follow(&ledger, &caller, (&stream, &subscription), &request.cursor.0).await?;
     let committed = ledger.commit(&stream, &subscription, request.cursor.0).await?;
     Ok(answer(StatusCode::OK, &wire::Committed::from(committed)))
 }
@@ -72,19 +72,6 @@ pub(crate) async fn find_compacted(
 ) -> Result<Response> {
     let record = ledger.find_compacted(&stream, &key).await?;
     Ok(wire::latest(record, &known))
-}
-
-/// Insists that a cursor leads from the log to compacted state only for those who may let a subscription start there.
-async fn may_follow(
-    ledger: &Ledger,
-    caller: &Caller,
-    (stream, subscription): (&StreamName, &SubscriptionName),
-    cursor: &Cursor,
-) -> Result<()> {
-    if ledger.begins_bootstrap(stream, subscription, cursor).await? {
-        caller.must(Action::Bootstrap, stream, Some(subscription))?;
-    }
-    Ok(())
 }
 
 fn count(page: &ledger::EventPage) {

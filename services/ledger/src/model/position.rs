@@ -87,7 +87,7 @@ impl Progress {
     }
 
     /// Each position with its target, 0 where there is none.
-    fn places(&self) -> impl Iterator<Item = (Position, u64)> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Position, u64)> {
         let targets = match &self.phase {
             Phase::Live { targets } => targets.as_slice(),
             Phase::Snapshot { .. } => &[],

@@ -18,7 +18,17 @@ pub(crate) struct CollectedStream {
     pub(crate) deleted_at: Timestamp,
 }
 
+/// So long after its end each sweep looks for what is left of it, in milliseconds: the first one finds nearly all.
+const LOOKED_FOR_MS: u64 = 2 * limits::HOUR_MS + limits::NAME_REUSE_MS;
+
 impl CollectedStream {
+    /// Whether to look for what is left of it: when every cache has expired, until when services may write into it, and once
+    /// more when nothing can be under way any more. A look at nothing costs two reads for each partition.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let ended_ms = now.since(self.deleted_at);
+        (limits::NAME_REUSE_MS + 1..LOOKED_FOR_MS).contains(&ended_ms) || ended_ms >= limits::COLLECTION_MS
+    }
+
     fn read(attributes: &Attributes) -> Result<Self> {
         let count = attributes.number("partition_count")?;
         Ok(Self {
