@@ -1,5 +1,7 @@
 //! P: what a publisher is promised.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tests::oracle::{assert_dense, assert_same_places};
 use tests::stream::{list, numbered};
@@ -102,6 +104,16 @@ async fn p5_a_key_stays_in_its_partition_and_in_order() {
     }
     let keyless = stream.publish(json!(vec![json!({ "type": "a", "data": 0 }); 50])).await;
     assert!(keyless.iter().all(|one| one["partition"] == keyless[0]["partition"]), "one request, one partition");
+    // Another one for another request, also of those that may be repeated.
+    for repeatable in [false, true] {
+        let mut partitions = BTreeSet::new();
+        for number in 0..8 {
+            let request = api.request("POST", stream.path("/events")).json(r#"{ "type": "a", "data": 0 }"#);
+            let request = if repeatable { request.header("idempotency-key", format!("key-{number}")) } else { request };
+            partitions.insert(request.send().await.ok(201)["events"][0]["partition"].as_u64());
+        }
+        assert!(partitions.len() > 1, "of 32 all eight requests drew {partitions:?}");
+    }
 }
 
 #[tokio::test]

@@ -121,6 +121,19 @@ async fn a_key_revoked_while_its_grace_begins_stays_revoked() {
 }
 
 #[tokio::test]
+async fn a_seek_that_may_have_happened_is_not_denied() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let name = subscription("reader");
+    world.ledger.create_subscription(&stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    // Its reply is lost, and then it cannot look.
+    world.engine.inject(Fault::on("UpdateItem", FaultKind::LostReplyAfter, 1));
+    world.engine.set_fate(InOrder::of("GetItem", (0..5).map(|_| Decision::Proceed)));
+    let error = world.ledger.seek(&stream, &name, SeekTo::Start(StartFrom::Latest)).await;
+    assert!(matches!(error, Err(Error::OutcomeUnknown(_))), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_seek_whose_reply_was_lost_knows_that_it_happened() {
     let world = World::new().await;
     let stream = world.stream(1, 24).await;

@@ -1,5 +1,7 @@
 //! Heads that must not vanish: stubs, and sweeps that are late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use embedded::{CallInfo, Course, Fate};
 use ledger::{Clock, Error, ReadFrom, StartFrom};
 
@@ -109,6 +111,42 @@ async fn a_head_that_something_came_after_becomes_no_stub() {
     let (swept, appended) = tokio::join!(world.ledger.sweep(), append);
     swept.expect("a sweep");
     appended.expect("a place");
+    // From here on nobody sweeps, and time to live begins with the newest.
+    world.clock.advance(9 * 24 * HOUR_MS);
+    delete_newest(&world.engine).await;
+    let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
+    assert!(matches!(error, Error::HeadLost), "{error:?}");
+}
+
+/// The first write to the log reaches it late.
+#[derive(Default)]
+struct LateAppend(AtomicBool);
+
+impl Fate for LateAppend {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let writes = call.operation != "Query" && call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
+        let late = writes && !self.0.swap(true, Ordering::SeqCst);
+        Course { reaches_ms: if late { 500 } else { 0 }, ..Course::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_becomes_a_stub_while_its_successor_is_under_way_does_not_outlive_it() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 1).await;
+    let fleet = world.another(2);
+    publish(&fleet, &stream, "a", "0").await.expect("a place");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    world.clock.advance(2 * HOUR_MS);
+    world.engine.set_fate(LateAppend::default());
+    let sweep = async {
+        world.clock.sleep(100).await;
+        world.ledger.sweep().await
+    };
+    let (appended, swept) = tokio::join!(publish(&fleet, &stream, "a", "1"), sweep);
+    appended.expect("a place");
+    swept.expect("a sweep");
+    world.engine.clear_fate();
     // From here on nobody sweeps, and time to live begins with the newest.
     world.clock.advance(9 * 24 * HOUR_MS);
     delete_newest(&world.engine).await;

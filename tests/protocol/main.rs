@@ -3,6 +3,7 @@
 //! Each test makes its own table in memory, with a manual clock and seeded randomness. The HTTP contract is tested in
 //! `contract`; many clients and random faults together are the business of a simulation.
 
+mod bootstraps;
 mod cost;
 mod doubt;
 mod faults;

@@ -337,3 +337,22 @@ async fn a_commit_that_was_overtaken_takes_nothing_back() {
     let committed = fleet.other.describe_subscription(&fleet.stream, &name).await.expect("a subscription");
     assert_eq!(committed.lag.events, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_a_seek_overtook_moves_nothing() {
+    let fleet = Fleet::new().await;
+    let name = subscription("reader");
+    fleet.other.create_subscription(&fleet.stream, &name, StartFrom::Earliest).await.expect("a subscription");
+    publish(&fleet.other, &fleet.stream, "a", "1").await.expect("a place");
+    let read = fleet.other.poll(&fleet.stream, &name, None, page()).await.expect("a page").cursor;
+    // It has read what is committed, and looks at the head for the lag.
+    fleet.next_query_is_late();
+    let overtake = async {
+        fleet.clock.sleep(LATE_MS / 2).await;
+        fleet.other.seek(&fleet.stream, &name, SeekTo::Start(StartFrom::Earliest)).await.expect("moved")
+    };
+    let (overtaken, sought) = tokio::join!(fleet.reader.commit(&fleet.stream, &name, read), overtake);
+    assert!(matches!(overtaken, Err(Error::GenerationMismatch)), "{overtaken:?}");
+    let described = fleet.other.describe_subscription(&fleet.stream, &name).await.expect("a subscription");
+    assert_eq!((described.generation, described.lag.events), (sought.generation, 1));
+}

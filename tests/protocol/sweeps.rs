@@ -265,6 +265,35 @@ async fn every_stalled_partition_has_its_share_of_a_sweep() {
     assert!(put_off[0] == 10 && (60..=134).contains(&put_off[1]), "a minute, or what the short one left: {put_off:?}");
 }
 
+/// Nobody can look at the log.
+struct NoLog;
+
+impl Fate for NoLog {
+    fn decide(&self, call: &CallInfo) -> Course {
+        let log = call.operation == "Query" && call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
+        if log { Decision::Before(Failure::Throttled).into() } else { Course::default() }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_cannot_look_takes_no_pause_back() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    publish(&world.ledger, &stream, "a", "1").await.expect("a place");
+    world.clock.advance(limits::COMPACTOR_STALLED_MS + 1);
+    stop_compaction(&world, 500);
+    let is_paused = async |seed| {
+        let answer = publish(&world.another(seed), &stream, "a", "2").await;
+        matches!(answer, Err(Error::CompactorStalled))
+    };
+    world.ledger.sweep().await.expect_err("nothing is compacted");
+    assert!(is_paused(2).await);
+    world.engine.set_fate(NoLog);
+    world.ledger.sweep().await.expect_err("nobody knows");
+    world.engine.clear_fate();
+    assert!(is_paused(3).await);
+}
+
 /// Looking at the log is slow.
 struct SlowQueries;
 
