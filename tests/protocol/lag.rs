@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate};
-use ledger::model::StreamName;
-use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, StartFrom, Status, Timestamp, limits};
+use ledger::model::{StreamName, SubscriptionName};
+use ledger::{Clock, ConsumerSample, ConsumersSample, Lag, PageRequest, SeekTo, StartFrom, Status, Timestamp, limits};
 
 use crate::world::{HOUR_MS, START, Torn, World, definition, event, page, publish, request, subscription, two_batches};
 
@@ -304,4 +304,38 @@ async fn a_page_of_subscriptions_reads_each_place_once_and_a_bounded_number_of_t
     world.engine.record();
     let page = world.ledger.list_subscriptions(&stream, Some("s"), 100, |_| true).await.expect("a list");
     assert_eq!((page.items.len(), world.engine.take_calls().len()), (30, 1 + 2 * PARTITIONS));
+}
+
+/// Reads on by an event a minute while five more are published: what it does last has a minute of its own.
+async fn fall_behind(world: &World, stream: &StreamName, name: &SubscriptionName, rounds: u32) -> Status {
+    let one = PageRequest { limit: 1, wait_ms: 0 };
+    for _ in 0..rounds {
+        world.clock.advance(61_000);
+        let page = world.ledger.poll(stream, name, None, one).await.expect("a page");
+        world.ledger.commit(stream, name, page.cursor).await.expect("a commit");
+        let events = (0..5).map(|number| event(&format!("new-{number}"), "1")).collect();
+        world.ledger.publish(request(stream, events)).await.expect("places");
+    }
+    world.ledger.describe_subscription(stream, name).await.expect("a subscription").status
+}
+
+#[tokio::test]
+async fn what_was_before_a_seek_or_in_a_snapshot_says_nothing_of_how_the_log_is_followed() {
+    let world = World::new().await;
+    let stream = world.stream(1, 24).await;
+    let events = (0..12).map(|number| event(&format!("key-{number}"), "1")).collect();
+    world.ledger.publish(request(&stream, events)).await.expect("places");
+    world.ledger.compact_stream(&stream).await.expect("compaction");
+    let (reader, builder) = (subscription("reader"), subscription("builder"));
+    world.ledger.create_subscription(&stream, &reader, StartFrom::Earliest).await.expect("a subscription");
+    assert_eq!(fall_behind(&world, &stream, &reader, 11).await, Status::Warn, "in the log it counts");
+    let ahead = world.ledger.poll(&stream, &reader, None, PageRequest { limit: 3, wait_ms: 0 }).await.expect("a page");
+    let moved = world.ledger.seek(&stream, &reader, SeekTo::Cursor(ahead.cursor)).await.expect("it is its own");
+    assert_eq!(moved.status, Status::Ok);
+    world.ledger.create_subscription(&stream, &builder, StartFrom::Compacted).await.expect("a subscription");
+    // After its last record a page tells that there is no more.
+    fall_behind(&world, &stream, &builder, 13).await;
+    let progress = world.ledger.poll(&stream, &builder, None, page()).await.expect("a page");
+    assert!(!progress.snapshot, "the state was read to its end");
+    assert_eq!(fall_behind(&world, &stream, &builder, 1).await, Status::Ok);
 }

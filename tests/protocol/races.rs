@@ -356,3 +356,18 @@ async fn a_commit_that_a_seek_overtook_moves_nothing() {
     let described = fleet.other.describe_subscription(&fleet.stream, &name).await.expect("a subscription");
     assert_eq!((described.generation, described.lag.events), (sought.generation, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_wakes_who_waits_for_it() {
+    let world = World::on(Clock::simulated(START)).await;
+    let stream = world.stream(1, 24).await;
+    let began = world.clock.now();
+    let append = async {
+        world.clock.sleep(1_000).await;
+        publish(&world.ledger, &stream, "a", "1").await.expect("a place")
+    };
+    let waiting = PageRequest { limit: 1, wait_ms: 20_000 };
+    let read = world.ledger.read_events(&stream, ReadFrom::Start(StartFrom::Latest), waiting);
+    let (page, _) = tokio::join!(read, append);
+    assert_eq!((keys(&page.expect("a page")), world.clock.now().since(began)), (vec!["a".to_owned()], 1_000));
+}
