@@ -329,9 +329,9 @@ impl Told<'_> {
             return;
         };
         tracing::info!(
+            operation = self.operation,
             method,
             route = template.as_deref().unwrap_or("-"),
-            operation = self.operation,
             status,
             code = text("code"),
             limited_by = text("limited_by"),
