@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use embedded::{CallInfo, Course, Fate};
-use ledger::{Clock, Error, ReadFrom, StartFrom};
+use ledger::model::StreamName;
+use ledger::{Clock, Error, Ledger, ReadFrom, StartFrom};
 
 use crate::world::{HOUR_MS, START, World, delete_newest, page, publish, stop_compaction, subscription};
 
@@ -66,6 +67,14 @@ async fn a_half_deleted_log_has_no_tail_that_anyone_knows() {
     }
 }
 
+/// From here on nobody sweeps, and time to live begins with the newest.
+async fn nobody_takes_an_older_one_for_the_head(world: &World, fleet: &Ledger, stream: &StreamName) {
+    world.clock.advance(9 * 24 * HOUR_MS);
+    delete_newest(&world.engine).await;
+    let error = publish(fleet, stream, "a", "2").await.expect_err("its offset may have been used");
+    assert!(matches!(error, Error::HeadLost), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_stub_is_no_head_any_more_once_something_came_after_it() {
     let world = World::new().await;
@@ -75,11 +84,7 @@ async fn a_stub_is_no_head_any_more_once_something_came_after_it() {
     world.clock.advance(2 * HOUR_MS);
     world.ledger.sweep().await.expect("a sweep");
     publish(&fleet, &stream, "a", "1").await.expect("a place after the stub");
-    // From here on nobody sweeps, and time to live begins with the newest.
-    world.clock.advance(9 * 24 * HOUR_MS);
-    delete_newest(&world.engine).await;
-    let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
-    assert!(matches!(error, Error::HeadLost), "{error:?}");
+    nobody_takes_an_older_one_for_the_head(&world, &fleet, &stream).await;
 }
 
 /// What a sweep writes to the log reaches it late.
@@ -111,11 +116,7 @@ async fn a_head_that_something_came_after_becomes_no_stub() {
     let (swept, appended) = tokio::join!(world.ledger.sweep(), append);
     swept.expect("a sweep");
     appended.expect("a place");
-    // From here on nobody sweeps, and time to live begins with the newest.
-    world.clock.advance(9 * 24 * HOUR_MS);
-    delete_newest(&world.engine).await;
-    let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
-    assert!(matches!(error, Error::HeadLost), "{error:?}");
+    nobody_takes_an_older_one_for_the_head(&world, &fleet, &stream).await;
 }
 
 /// The first write to the log reaches it late.
@@ -147,11 +148,7 @@ async fn a_head_that_becomes_a_stub_while_its_successor_is_under_way_does_not_ou
     appended.expect("a place");
     swept.expect("a sweep");
     world.engine.clear_fate();
-    // From here on nobody sweeps, and time to live begins with the newest.
-    world.clock.advance(9 * 24 * HOUR_MS);
-    delete_newest(&world.engine).await;
-    let error = publish(&fleet, &stream, "a", "2").await.expect_err("its offset may have been used");
-    assert!(matches!(error, Error::HeadLost), "{error:?}");
+    nobody_takes_an_older_one_for_the_head(&world, &fleet, &stream).await;
 }
 
 #[tokio::test]

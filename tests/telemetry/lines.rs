@@ -10,13 +10,13 @@ use platform::access::{Allowance, Quotas};
 use platform::api_key::Token;
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
-use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
+use platform::telemetry::{EmfRecorder, Format, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
 use tests::app::{App, Late};
 use tower::ServiceExt;
 
-use crate::told::{Told, Written};
+use crate::told::{Told, listen};
 
 /// A line of a request costs money at every request.
 const MOST_BYTES: usize = 1_024;
@@ -236,10 +236,7 @@ async fn who_is_refused_or_limited_is_told_from_where_and_by_what() {
     let told = Told::by("publish", &recorder);
     refuse_and_limit(&told.telemetry).await;
     let in_documents = told.written.documents();
-    let logged = Written::default();
-    let writer = logged.clone();
-    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Json, "info");
     refuse_and_limit(&Telemetry::log("local")).await;
     let logged = logged.take();
     let in_the_log = logged.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
@@ -269,10 +266,7 @@ async fn refuse_and_limit(telemetry: &Telemetry) {
 
 #[tokio::test]
 async fn a_line_on_no_terminal_is_plain_text() {
-    let logged = Written::default();
-    let writer = logged.clone();
-    let subscriber = telemetry::subscriber(Format::Human, "info", move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Human, "info");
     let api = Api::telling(Telemetry::log("local")).await;
     let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
     api.post("/streams", json!({ "stream_id": 7 })).await.problem(422, "validation_failed");
@@ -343,10 +337,7 @@ async fn a_call_of_the_store_that_was_cut_off_is_told_too() {
 
 #[tokio::test]
 async fn a_line_for_people_says_what_a_request_cost() {
-    let logged = Written::default();
-    let writer = logged.clone();
-    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Json, "info");
     let api = Api::telling(Telemetry::log("local")).await;
     let _ = api.post("/streams", json!({ "stream_id": "orders" })).await.ok(201);
     logged.take();

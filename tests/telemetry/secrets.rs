@@ -13,7 +13,7 @@ use tests::secrecy;
 use tests::spans::Spans;
 use tower::ServiceExt;
 
-use crate::told::{Told, Written};
+use crate::told::{Told, listen};
 
 /// In every place where a client can write something.
 const CANARY: &str = "canary-7f3a";
@@ -76,12 +76,9 @@ async fn sing(api: &Api) -> Vec<String> {
 
 #[tokio::test]
 async fn nothing_of_a_client_is_ever_told() {
-    let logged = Written::default();
-    let writer = logged.clone();
     let levels = "info,ledger=trace,platform=trace,admin=trace,publish=trace,poll=trace,compactor=trace,keeper=trace,\
                   embedded=trace,local=trace";
-    let subscriber = telemetry::subscriber(Format::Json, levels, move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Json, levels);
     let (recorder, spans) = (EmfRecorder::default(), Spans::of_this_process());
     let told = Told::by("everything", &recorder);
     let api = Api::telling(told.telemetry.clone()).await;
@@ -122,10 +119,7 @@ async fn nothing_of_a_client_is_ever_told() {
 
 #[tokio::test]
 async fn one_invocation_in_many_tells_its_details() {
-    let logged = Written::default();
-    let writer = logged.clone();
-    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Json, "info");
     let api = Api::in_process().await;
     let ledger = &api.app().ledger;
     let teller = telemetry::Telemetry::log("keeper");
@@ -153,10 +147,7 @@ async fn one_invocation_in_many_tells_its_details() {
 
 #[tokio::test]
 async fn one_request_in_many_tells_its_calls_of_the_store() {
-    let logged = Written::default();
-    let writer = logged.clone();
-    let subscriber = telemetry::subscriber(Format::Json, "info", move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = listen(Format::Json, "info");
     let api = Api::telling(telemetry::Telemetry::log("local")).await;
     let mut requests = BTreeSet::new();
     for _ in 0..5 * telemetry::SAMPLED_IN {

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::LocalRecorderGuard;
-use platform::telemetry::{EmfRecorder, Telemetry};
+use platform::telemetry::{self, EmfRecorder, Format, Telemetry};
 use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
 
 /// The most values of a metric in a document.
 const MOST_VALUES: usize = 100;
@@ -48,6 +49,14 @@ impl Written {
         }
         documents
     }
+}
+
+/// What this thread logs from now on, as long as the guard lives.
+pub(crate) fn listen(format: Format, levels: &str) -> (Written, DefaultGuard) {
+    let logged = Written::default();
+    let writer = logged.clone();
+    let subscriber = telemetry::subscriber(format, levels, move || writer.clone());
+    (logged, tracing::subscriber::set_default(subscriber))
 }
 
 /// The rules that are no matter of shape: what a directive names must be there.
