@@ -46,7 +46,7 @@ impl Network {
 impl Window {
     /// A clock that was set back ends it.
     fn lasts(&self, now: Timestamp) -> bool {
-        self.began <= now && now.since(self.began) < MINUTE_MS
+        self.began.is_within(MINUTE_MS, now)
     }
 }
 

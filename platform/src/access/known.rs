@@ -148,7 +148,7 @@ impl KnownKeys {
     async fn epoch(&self) -> Result<u64> {
         let recent = |memory: &Memory| {
             let now = self.ledger.clock().now();
-            memory.epoch.filter(|(_, read_at)| is_within(*read_at, now, EPOCH_MS)).map(|(number, _)| number)
+            memory.epoch.filter(|(_, read_at)| read_at.is_within(EPOCH_MS, now)).map(|(number, _)| number)
         };
         let failures = {
             let memory = self.memory();
@@ -211,7 +211,7 @@ impl<K: Eq + Hash, V> Recollection<K, V> {
 
 impl<V> Read<V> {
     fn holds(&self, epoch: u64, now: Timestamp, lasts_ms: u64) -> bool {
-        self.epoch == epoch && is_within(self.at, now, lasts_ms)
+        self.epoch == epoch && self.at.is_within(lasts_ms, now)
     }
 }
 
@@ -236,11 +236,6 @@ impl KnownKey {
 /// Whether a secret's hash is this credential's, in a time that does not depend on either.
 fn is_of(stored: &[u8; 32], (_, given): &Credential) -> bool {
     stored.ct_eq(given).into()
-}
-
-/// A clock that was set back makes nothing last longer.
-fn is_within(read_at: Timestamp, now: Timestamp, milliseconds: u64) -> bool {
-    read_at <= now && now.since(read_at) < milliseconds
 }
 
 /// A scope that cannot be read allows nothing.

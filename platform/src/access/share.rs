@@ -107,7 +107,7 @@ impl Share {
         if needed > self.room() {
             return Step::Refused;
         }
-        let blindly = self.failed_at.is_some_and(|at| at <= now && now.since(at) < SILENCE_MS);
+        let blindly = self.failed_at.is_some_and(|at| at.is_within(SILENCE_MS, now));
         if needed <= free(self.capacity) || (blindly && needed <= blind(self.capacity)) {
             self.left = 0;
             self.unleased = needed;

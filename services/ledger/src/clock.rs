@@ -28,6 +28,13 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// Whether it is less than `milliseconds` before `now`, and not after it: a clock that was set back makes nothing last
+    /// longer.
+    #[must_use]
+    pub fn is_within(self, milliseconds: u64, now: Self) -> bool {
+        self <= now && now.since(self) < milliseconds
+    }
+
     /// Whole seconds since the epoch, as DynamoDB's time to live wants them.
     #[must_use]
     pub fn seconds(self) -> u64 {

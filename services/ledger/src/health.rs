@@ -41,8 +41,7 @@ impl Ledger {
         let mut last = self.health.0.lock().await;
         let began = self.clock.now();
         if let Some((heard, at)) = *last
-            && at <= began
-            && began.since(at) < heard.lasts_ms()
+            && at.is_within(heard.lasts_ms(), began)
         {
             return match heard {
                 Heard::Health(health) => Ok(health),

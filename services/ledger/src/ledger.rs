@@ -187,9 +187,8 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     }
 }
 
-/// A clock that was set back makes nothing last longer than it was set back.
 fn is_recent(read_at: Timestamp, now: Timestamp) -> bool {
-    read_at <= now && now.since(read_at) < limits::CACHE_MS || is_planted(Bug::CachesNeverExpire)
+    read_at.is_within(limits::CACHE_MS, now) || is_planted(Bug::CachesNeverExpire)
 }
 
 impl<K, V> Default for Cache<K, V> {
