@@ -1,7 +1,7 @@
 //! The desk of an operator: the table of an environment, opened, and known to be the right one.
 
 use aws_sdk_dynamodb::Client;
-use embedded::DataDirectory;
+use embedded::{DataDirectory, DirectoryError};
 use ledger::{Clock, Ledger, Randomness};
 
 use crate::environment::Environment;
@@ -42,7 +42,10 @@ impl Desk {
         match &common.backend {
             Some(backend) => {
                 let unusable = |error: &dyn std::error::Error| Failure::Refused(ledger::sentence(error));
-                let directory = DataDirectory::existing(&backend.data).map_err(|error| unusable(&error))?;
+                let directory = DataDirectory::existing(&backend.data).map_err(|error| match error {
+                    DirectoryError::Missing(_) => Failure::NotFound(ledger::sentence(&error)),
+                    other => unusable(&other),
+                })?;
                 let engine = directory.engine().map_err(|error| unusable(&*error))?;
                 say(&format!("{}: the table of {}", environment.name, backend.data.display()));
                 // As the server that owns it: nobody else has it meanwhile, or deletes anything.

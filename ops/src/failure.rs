@@ -43,7 +43,8 @@ impl Failure {
 
     /// A file could not be read or written.
     pub(crate) fn file(what: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
-        Self::Failed(format!("cannot {what} {}: {cause}", path.display()))
+        let told = format!("cannot {what} {}: {cause}", path.display());
+        if cause.kind() == std::io::ErrorKind::NotFound { Self::NotFound(told) } else { Self::Failed(told) }
     }
 }
 

@@ -35,11 +35,11 @@ impl Output {
         Self { format }
     }
 
-    /// Writes an answer of many.
+    /// Writes an answer of many, which JSON calls so.
     pub(crate) fn rows<R: Row>(self, kind: &'static str, rows: &[R]) -> Result<()> {
         let text = match self.format {
             Format::Table if rows.is_empty() => {
-                say(&format!("there are no {kind}"));
+                say(&format!("there are no {}", kind.replace('_', " ")));
                 return Ok(());
             }
             Format::Table => table(rows),
@@ -88,7 +88,7 @@ fn table<R: Row>(rows: &[R]) -> String {
 }
 
 fn json<R: Row>(kind: &'static str, rows: &[R]) -> Result<String> {
-    let answer = serde_json::json!({ "schema_version": SCHEMA_VERSION, kind.replace(' ', "_"): rows });
+    let answer = serde_json::json!({ "schema_version": SCHEMA_VERSION, kind: rows });
     let text = serde_json::to_string_pretty(&answer).map_err(unwritable)?;
     Ok(text + "\n")
 }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn json_has_a_version_and_csv_has_names() {
         let rows = [Long { name: "a,b", text: "x".to_owned() }];
-        let value: serde_json::Value = serde_json::from_str(&json("long things", &rows).unwrap()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json("long_things", &rows).unwrap()).unwrap();
         assert_eq!(value["schema_version"], SCHEMA_VERSION);
         assert_eq!(value["long_things"][0]["name"], "a,b");
         assert_eq!(csv(&rows).unwrap(), "name,long_text\n\"a,b\",x\n");

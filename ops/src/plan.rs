@@ -39,7 +39,8 @@ impl Desk {
             say(&format!("plan: {step}"));
         }
         if !deed.execute {
-            say("nothing was written; repeat the command with --execute to do it");
+            let missing = ["--execute".to_owned()].into_iter().chain(self.missing(deed)).collect::<Vec<_>>();
+            say(&format!("nothing was written; repeat the command with {} to do it", missing.join(" ")));
             return Ok(false);
         }
         let record = self.record(deed, plan)?;
@@ -62,20 +63,12 @@ impl Desk {
             let file = self.environment.file.as_deref().unwrap_or(std::path::Path::new("settings.json"));
             return refused(format!("{} names no account yet, so this may be another's table", file.display()));
         }
-        match &deed.confirm {
-            Some(typed) if typed != name => return refused(format!("--confirm {typed} is not the name of {name}")),
-            None if self.environment.settings.protected => {
-                return refused(format!("{name} is protected; type its name again, as in --confirm {name}"));
-            }
-            _ => {}
+        if let Some(typed) = deed.confirm.as_ref().filter(|typed| *typed != name) {
+            return refused(format!("--confirm {typed} is not the name of {name}"));
         }
-        let told =
-            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-        let Some(reason) = told(&deed.reason) else {
-            return refused("a record is kept of it; say why with --reason \"...\"".to_owned());
-        };
-        let Some(who) = told(&deed.operator) else {
-            return refused("a record is kept of it; say who you are with --operator NAME".to_owned());
+        let missing = self.missing(deed);
+        let (Some(reason), Some(who), true) = (told(&deed.reason), told(&deed.operator), missing.is_empty()) else {
+            return refused(format!("a record is kept of it, and {name} may be protected; add {}", missing.join(" ")));
         };
         if is_in(&reason) || is_in(&who) {
             return refused("the record would hold an API key for good; write the id of the key instead".to_owned());
@@ -91,4 +84,20 @@ impl Desk {
             reason,
         })
     }
+
+    /// What a command lacks before it is carried out.
+    fn missing(&self, deed: &Deed) -> Vec<String> {
+        let confirm = self.environment.settings.protected && deed.confirm.is_none();
+        let wanted = [
+            (told(&deed.reason).is_none(), "--reason \"...\"".to_owned()),
+            (told(&deed.operator).is_none(), "--operator NAME".to_owned()),
+            (confirm, format!("--confirm {}", self.environment.name)),
+        ];
+        wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, option)| option).collect()
+    }
+}
+
+/// What somebody wrote, if it says anything.
+fn told(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -19,7 +19,7 @@ fn create(table: &Table, client: &str) -> Token {
 
 /// What the table holds of a key.
 fn show(table: &Table, id: &str) -> Value {
-    table.run(&["show", id, "-o", "json"]).exits(0).json()["API_keys"][0].clone()
+    table.run(&["show", id, "-o", "json"]).exits(0).json()["api_keys"][0].clone()
 }
 
 fn state(table: &Table, id: &str) -> String {
@@ -39,7 +39,7 @@ fn a_key_is_made_once_and_its_secret_is_in_a_file_of_its_owner_alone() {
     );
     assert!(planned.errors.contains("--execute"), "{planned:?}");
     assert!(!std::path::Path::new(&file).exists());
-    assert_eq!(table.run(&["list", "-o", "json"]).exits(0).json()["API_keys"], serde_json::json!([]));
+    assert_eq!(table.run(&["list", "-o", "json"]).exits(0).json()["api_keys"], serde_json::json!([]));
 
     let done = table.execute(&wanted).exits(0);
     assert!(
@@ -85,7 +85,7 @@ fn a_key_is_rotated_and_finalized_and_everything_leaves_a_record() {
     let unused = table.execute(&["finalize", old.id()]).exits(4);
     assert!(unused.errors.contains("the new key was never used"), "{unused:?}");
     let report =
-        |table: &Table| table.run(&["grace-report", "-o", "json"]).exits(0).json()["API_keys_in_grace"][0].clone();
+        |table: &Table| table.run(&["grace-report", "-o", "json"]).exits(0).json()["api_keys_in_grace"][0].clone();
     assert_eq!(report(&table)["next"], "wait: the new key was never used");
     table.note_use(old.id());
     table.note_use(new.id());
@@ -164,7 +164,7 @@ fn leaked_keys_are_found_and_those_that_work_are_told_apart() {
     write("c.txt", "elk_local_short and nothing else".to_owned());
     let path = folder.path().to_str().expect("a path");
     let found = table.run(&["scan", path, "-o", "json"]).exits(1);
-    let rows = found.json()["API_keys_in_files"].clone();
+    let rows = found.json()["api_keys_in_files"].clone();
     let told = |row: &Value| (row["line"].as_u64(), row["id"].clone(), row["state"].clone());
     assert_eq!(told(&rows[0]), (Some(1), works.id().into(), "unknown".into()));
     assert_eq!(told(&rows[1]), (Some(1), revoked.id().into(), "does not work".into()));
@@ -214,7 +214,7 @@ fn what_is_wrong_is_told_in_a_sentence_and_by_the_exit_code() {
     let taken = table.take();
     says(&table.run(&["list"]).exits(4), "another process is using");
     drop(taken);
-    let nowhere = program::run("ledger-keys", &["--backend", "embedded:/nowhere", "list"]).exits(4);
+    let nowhere = program::run("ledger-keys", &["--backend", "embedded:/nowhere", "list"]).exits(3);
     says(&nowhere, "no data directory");
     says(&program::run("ledger-keys", &["list"]).exits(2), "--env dev");
 }

@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::output::Row;
 
 /// What answers call them.
-pub(super) const KIND: &str = "API keys";
+pub(super) const KIND: &str = "api_keys";
 
 /// A key.
 #[derive(Clone, Debug, Serialize)]

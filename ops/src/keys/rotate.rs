@@ -186,7 +186,7 @@ impl GraceReport {
             })
         };
         let in_grace = keys.iter().filter(|key| Standing::of(key, now) == Standing::Grace);
-        desk.output.rows("API keys in grace", &in_grace.filter_map(row).collect::<Vec<_>>())?;
+        desk.output.rows("api_keys_in_grace", &in_grace.filter_map(row).collect::<Vec<_>>())?;
         Ok(Exit::Done)
     }
 }

@@ -74,7 +74,7 @@ impl Scan {
             let (environment, id) = (token.environment().to_owned(), token.id().to_owned());
             rows.push(FoundRow { file: file.display().to_string(), line, environment, id, client, state });
         }
-        desk.output.rows("API keys in files", &rows)?;
+        desk.output.rows("api_keys_in_files", &rows)?;
         if unread > 0 {
             say(&format!("{unread} files or folders could not be read"));
         }

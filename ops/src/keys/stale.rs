@@ -42,7 +42,7 @@ impl Stale {
         let now = desk.ledger.clock().now();
         let keys = desk.ledger.list_api_keys().await?;
         let row = |key: &ApiKey| self.why(key, now).map(|why| StaleRow { key: KeyRow::of(key, now), why });
-        desk.output.rows("stale API keys", &keys.iter().filter_map(row).collect::<Vec<_>>())?;
+        desk.output.rows("stale_api_keys", &keys.iter().filter_map(row).collect::<Vec<_>>())?;
         Ok(Exit::Done)
     }
 

@@ -10,6 +10,8 @@ use crate::failure::Result;
 use crate::output::Row;
 use crate::time::Duration;
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// Shows what happened to a subscription.
 #[derive(Clone, Debug, clap::Args)]
 pub struct History {
@@ -67,10 +69,15 @@ impl History {
             before: None,
             after: None,
         };
+        let mut records = desk.ledger.audit_records(since).await?;
+        records.retain(|record| record.subject == subject);
         let mut rows = Vec::new();
         for seen in &seen {
             rows.push((seen.created_at, event(seen.created_at, "created")));
-            if seen.begun_at != seen.created_at {
+            // One by hand is told by its record, which is written a moment later.
+            let by_hand =
+                |record: &&ledger::AuditRecord| record.at.since(seen.begun_at) < HOUR_MS && record.at >= seen.begun_at;
+            if seen.begun_at != seen.created_at && !records.iter().any(|record| by_hand(&record)) {
                 rows.push((seen.begun_at, event(seen.begun_at, "moved by a seek")));
             }
             let commit = |commit: &ledger::KnownCommit| {
@@ -78,7 +85,7 @@ impl History {
             };
             rows.extend(seen.commits.iter().map(commit));
         }
-        for record in desk.ledger.audit_records(since).await?.into_iter().filter(|record| record.subject == subject) {
+        for record in records {
             let by_hand = HistoryRow {
                 who: Some(record.who),
                 reason: Some(record.reason),

@@ -72,6 +72,11 @@ impl Seek {
         if seek.goes_back {
             steps.push(format!("let {subscription} read again what it has passed"));
         }
+        let skipped: u64 =
+            seek.before.iter().zip(&seek.after).map(|(before, after)| after.saturating_sub(*before)).sum();
+        if skipped > 0 {
+            steps.push(format!("let {subscription} never see {skipped} events that it has not committed"));
+        }
         let plan = Plan {
             what: "ledger-offsets seek",
             subject: self.which.subject(),
@@ -93,8 +98,12 @@ impl Seek {
                 file::write_new(&self.undo_file, &undo)?;
                 let change = desk.ledger.seek_as_planned(&seek, record).await;
                 // What surely was not done needs no way back.
-                if !matches!(change, Ok(Change::Made) | Err(ledger::Error::OutcomeUnknown(_))) {
-                    std::fs::remove_file(&self.undo_file).ok();
+                match change {
+                    Ok(Change::Made) => {}
+                    Err(ledger::Error::OutcomeUnknown(_)) => {
+                        say(&format!("if it was done, {} leads back", self.undo_file.display()));
+                    }
+                    _ => drop(std::fs::remove_file(&self.undo_file)),
                 }
                 Ok(change?)
             })
