@@ -15,7 +15,7 @@ use crate::client::{Client, Reply};
 use crate::counters::Counters;
 use crate::process::Service;
 use crate::swarm::Leap;
-use crate::world::{Inner, RECOVERY_MS, STREAM, World};
+use crate::world::{Inner, RECOVERY_MS, STORE_CALLS_OF_A_STORM, STREAM, World};
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
@@ -89,9 +89,15 @@ async fn live(seed: u64, told: bool) -> Report {
         busy.spawn(operator::poison(world.clone()));
     }
     let mut readers = populate_with_readers(&world);
-    suffer(&world, &mut busy).await;
-    rest(&world, &mut readers).await;
-    let anomalies = checker::check(&world);
+    let lived = async {
+        suffer(&world, &mut busy).await;
+        rest(&world, &mut readers).await;
+    };
+    let anomalies = tokio::select! {
+        biased;
+        () = world.0.goes_in_circles() => vec!["22 the run goes in circles".to_owned()],
+        () = lived => checker::check(&world),
+    };
     Report {
         anomalies,
         counters: world.0.counters(),
@@ -129,7 +135,7 @@ fn populate_with_readers(world: &World) -> tokio::task::JoinSet<()> {
     readers
 }
 
-/// Lets the actors go on; after 60 % of the requests nothing fails any more.
+/// Lets the actors go on; after 60 % of the requests nothing fails any more, and after a storm in which nothing gets done.
 async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
     let swarm = &world.0.swarm;
     let enough = swarm.publishers * swarm.requests_each * 6 / 10;
@@ -144,7 +150,8 @@ async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
             },
             () = world.sleep(250) => {}
         }
-        if heals_early && !world.0.is_healthy() && world.0.counters().get("requests to publish") >= enough {
+        let is_enough = heals_early && world.0.counters().get("requests to publish") >= enough;
+        if !world.0.is_healthy() && (is_enough || world.0.store_calls() >= STORE_CALLS_OF_A_STORM) {
             world.0.heal();
         }
     }
