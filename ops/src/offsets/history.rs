@@ -1,6 +1,7 @@
 //! What happened to a subscription, as far as it is remembered.
 
-use ledger::Timestamp;
+use ledger::limits::HOUR_MS;
+use ledger::{AuditRecord, Timestamp};
 use serde::Serialize;
 
 use super::Which;
@@ -9,8 +10,6 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Row;
 use crate::time::Duration;
-
-const HOUR_MS: u64 = 3_600_000;
 
 /// Shows what happened to a subscription.
 #[derive(Clone, Debug, clap::Args)]
@@ -75,9 +74,8 @@ impl History {
         for seen in &seen {
             rows.push((seen.created_at, event(seen.created_at, "created")));
             // One by hand is told by its record, which is written a moment later.
-            let by_hand =
-                |record: &&ledger::AuditRecord| record.at.since(seen.begun_at) < HOUR_MS && record.at >= seen.begun_at;
-            if seen.begun_at != seen.created_at && !records.iter().any(|record| by_hand(&record)) {
+            let is_told = |record: &AuditRecord| seen.begun_at.is_within(HOUR_MS, record.at);
+            if seen.begun_at != seen.created_at && !records.iter().any(is_told) {
                 rows.push((seen.begun_at, event(seen.begun_at, "moved by a seek")));
             }
             let commit = |commit: &ledger::KnownCommit| {
