@@ -150,8 +150,8 @@ async fn suffer(world: &World, busy: &mut tokio::task::JoinSet<()>) {
             },
             () = world.sleep(250) => {}
         }
-        let is_enough = heals_early && world.0.counters().get("requests to publish") >= enough;
-        if !world.0.is_healthy() && (is_enough || world.0.store_calls() >= STORE_CALLS_OF_A_STORM) {
+        let is_enough = || heals_early && world.0.counters().get("requests to publish") >= enough;
+        if !world.0.is_healthy() && (is_enough() || world.0.store_calls() >= STORE_CALLS_OF_A_STORM) {
             world.0.heal();
         }
     }
