@@ -11,15 +11,17 @@ use crate::output::{Output, say};
 
 /// What a verb works with.
 #[derive(Debug)]
-pub struct Desk {
+pub(crate) struct Desk {
     /// The ledger on the table.
-    pub ledger: Ledger,
+    pub(crate) ledger: Ledger,
     /// The environment.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Where answers go.
-    pub output: Output,
+    pub(crate) output: Output,
+    /// How the table was named on the command line.
+    whence: String,
     /// Whether it is certain that the table is the environment's own, so that it may be written.
-    pub is_certain: bool,
+    pub(crate) is_certain: bool,
     /// Nobody else may take it meanwhile.
     _directory: Option<DataDirectory>,
 }
@@ -50,15 +52,24 @@ impl Desk {
                 say(&format!("{}: the table of {}", environment.name, backend.data.display()));
                 // As the server that owns it: nobody else has it meanwhile, or deletes anything.
                 let ledger = ledger(engine.client(), embedded::TABLE, true);
-                Ok(Self { ledger, environment, output, is_certain: true, _directory: Some(directory) })
+                let whence = format!("--backend embedded:{}", backend.data.display());
+                Ok(Self { ledger, environment, output, whence, is_certain: true, _directory: Some(directory) })
             }
             None => {
                 let client = platform::config::client(Some(environment.settings.region.clone())).await;
                 let is_certain = check(&client, &environment).await?;
                 let ledger = ledger(client, &environment.settings.table, false);
-                Ok(Self { ledger, environment, output, is_certain, _directory: None })
+                let whence = format!("--env {}", environment.name);
+                Ok(Self { ledger, environment, output, whence, is_certain, _directory: None })
             }
         }
+    }
+}
+
+impl Desk {
+    /// The options that name the same table again.
+    pub(crate) fn whence(&self) -> &str {
+        &self.whence
     }
 }
 
@@ -73,10 +84,16 @@ async fn check(client: &Client, environment: &Environment) -> Result<bool> {
     let name = name.map_err(|cause| Failure::Failed(advice(&*cause)))?;
     // arn:aws:dynamodb:<region>:<account>:table/<table>
     let parts: Vec<&str> = name.splitn(6, ':').collect();
-    let [_, _, _, region, account, _] = parts[..] else {
+    let [_, _, _, region, account, resource] = parts[..] else {
         return Err(Failure::Failed(format!("`{name}` is no name of a table as AWS writes them")));
     };
-    say(&format!("{}: table {}, account {account}, region {region}", environment.name, settings.table));
+    say(&format!("{}: {}, account {account}, region {region}", environment.name, resource.replace('/', " ")));
+    if region != settings.region || resource != format!("table/{}", settings.table) {
+        return Err(Failure::Refused(format!(
+            "{} is table/{} in {}, and AWS answered of another; nothing was read or written",
+            environment.name, settings.table, settings.region
+        )));
+    }
     match &settings.account {
         Some(expected) if expected != account => Err(Failure::Refused(format!(
             "these are credentials for account {account}, and {} is in {expected}; nothing was read or written",

@@ -73,8 +73,9 @@ impl From<ledger::Error> for Failure {
 
 /// What to do about an error of AWS's SDK, and what it says.
 pub(crate) fn advice(cause: &(dyn std::error::Error + 'static)) -> String {
-    let told = DisplayErrorContext(cause).to_string();
-    match known(&told) {
+    // What is told for developers names the code of the error, and is nothing for people to read.
+    let told = ledger::sentence(cause);
+    match known(&DisplayErrorContext(cause).to_string()) {
         Some(advice) => format!("{advice} ({told})"),
         None => told,
     }

@@ -27,7 +27,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use desk::Desk;
 use exit::Exit;
 use failure::Result;
 use options::{Common, Verb};
@@ -42,8 +41,8 @@ pub trait Verbs: clap::Subcommand {
     /// How it is used, and what its exit codes mean.
     const EXAMPLE: &'static str;
 
-    /// Does what was asked for.
-    async fn run(self, desk: &Desk) -> Result<Exit>;
+    /// Does what was asked for. Most verbs open a desk first.
+    async fn run(self, common: &Common) -> Result<Exit>;
 }
 
 /// The command line of a tool.
@@ -61,7 +60,7 @@ struct CommandLine<V: Verbs> {
 pub async fn run<V: Verbs>() -> ExitCode {
     let CommandLine { common, verb } = CommandLine::<V>::parse();
     let ended = match verb {
-        Verb::Of(verb) => attend(&common, verb).await,
+        Verb::Of(verb) => verb.run(&common).await,
         Verb::Paper(paper) => paper.write(CommandLine::<V>::command()),
     };
     match ended {
@@ -74,9 +73,20 @@ pub async fn run<V: Verbs>() -> ExitCode {
     }
 }
 
-async fn attend<V: Verbs>(common: &Common, verb: V) -> Result<Exit> {
-    let desk = Desk::open(common).await?;
-    verb.run(&desk).await
+/// Whether one of the tools understands a command line, of which the first word is its name.
+///
+/// # Errors
+/// What the tool would say of it.
+pub fn understands(words: &[String]) -> std::result::Result<(), String> {
+    fn parse<V: Verbs>(words: &[String]) -> std::result::Result<(), String> {
+        CommandLine::<V>::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+    }
+    match words.first().map(String::as_str) {
+        Some(keys::Keys::NAME) => parse::<keys::Keys>(words),
+        Some(lag::Lag::NAME) => parse::<lag::Lag>(words),
+        Some(offsets::Offsets::NAME) => parse::<offsets::Offsets>(words),
+        _ => Err("it is the command line of none of the tools".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::paper::Paper;
 
 /// Where and how.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Common {
+pub struct Common {
     /// Environment, such as dev or prod: a folder of --environments
     #[arg(long, global = true, value_name = "ENV")]
     pub(crate) env: Option<String>,

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::failure::{Failure, Result};
 use crate::options::Format;
@@ -26,7 +26,7 @@ pub(crate) trait Row: Serialize {
 
 /// Where answers go.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     format: Format,
 }
 
@@ -46,13 +46,18 @@ impl Output {
             Format::Json => json(kind, rows)?,
             Format::Csv => csv(rows)?,
         };
-        // Whoever reads no further than a line, as `head` does, wants no complaint.
-        match std::io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::Failed(format!("cannot write the answer: {error}")))
-            }
-            _ => Ok(()),
+        print(&text)
+    }
+}
+
+/// Writes an answer that is a text.
+pub(crate) fn print(text: &str) -> Result<()> {
+    // Whoever reads no further than a line, as `head` does, wants no complaint.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot write the answer: {error}")))
         }
+        _ => Ok(()),
     }
 }
 
@@ -88,9 +93,23 @@ fn table<R: Row>(rows: &[R]) -> String {
 }
 
 fn json<R: Row>(kind: &'static str, rows: &[R]) -> Result<String> {
-    let answer = serde_json::json!({ "schema_version": SCHEMA_VERSION, kind: rows });
-    let text = serde_json::to_string_pretty(&answer).map_err(unwritable)?;
+    let text = serde_json::to_string_pretty(&Answer { kind, rows }).map_err(unwritable)?;
     Ok(text + "\n")
+}
+
+/// What is written as JSON; directly, because a value in between would round numbers that events hold.
+struct Answer<'a, R> {
+    kind: &'static str,
+    rows: &'a [R],
+}
+
+impl<R: Row> Serialize for Answer<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut answer = serializer.serialize_map(Some(2))?;
+        answer.serialize_entry("schema_version", &SCHEMA_VERSION)?;
+        answer.serialize_entry(self.kind, self.rows)?;
+        answer.end()
+    }
 }
 
 fn csv<R: Row>(rows: &[R]) -> Result<String> {
@@ -112,7 +131,7 @@ fn unwritable(error: impl std::fmt::Display) -> Failure {
 mod tests {
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Long {
         name: &'static str,
         text: String,

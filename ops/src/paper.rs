@@ -1,22 +1,22 @@
 //! What is generated from a command line: completions for shells and pages for `man`.
 
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use clap_complete::Shell;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::output::print;
 
 /// What can be generated.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(crate) enum Paper {
-    /// Print completions for a shell, as in: ledger-keys completions bash > ~/.local/share/bash-completion/completions/ledger-keys
+    /// Print completions for a shell, to be kept in a file where it looks for them
     Completions {
         /// Which shell
         shell: Shell,
     },
-    /// Write pages for man, one for each verb, as in: ledger-keys manual ~/.local/share/man/man1
+    /// Write pages for man, one for each verb, to a folder such as ~/.local/share/man/man1
     Manual {
         /// Folder that they go to, made when it is absent
         folder: PathBuf,
@@ -31,8 +31,7 @@ impl Paper {
                 let name = command.get_name().to_owned();
                 let mut text = Vec::new();
                 clap_complete::generate(shell, &mut command, name, &mut text);
-                let written = BufWriter::new(std::io::stdout()).write_all(&text);
-                written.map_err(|error| Failure::Failed(format!("cannot write the completions: {error}")))?;
+                print(&String::from_utf8_lossy(&text))?;
             }
             Self::Manual { folder } => {
                 let made = std::fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(command, &folder));

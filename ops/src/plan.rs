@@ -68,8 +68,14 @@ impl Desk {
         }
         let missing = self.missing(deed);
         let (Some(reason), Some(who), true) = (told(&deed.reason), told(&deed.operator), missing.is_empty()) else {
-            return refused(format!("a record is kept of it, and {name} may be protected; add {}", missing.join(" ")));
+            return refused(format!(
+                "it is not done yet, because who does it and why is kept; add {}",
+                missing.join(" ")
+            ));
         };
+        if [&reason, &who].into_iter().any(|text| text.contains(char::is_control)) {
+            return refused("--reason and --operator take a line without control characters".to_owned());
+        }
         if is_in(&reason) || is_in(&who) {
             return refused("the record would hold an API key for good; write the id of the key instead".to_owned());
         }

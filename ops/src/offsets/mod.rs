@@ -12,6 +12,7 @@ use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::names;
+use crate::options::Common;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -42,7 +43,8 @@ impl crate::Verbs for Offsets {
     const ABOUT: &'static str = "Where the subscriptions of EventLedger stand, what lies there, and moving them";
     const EXAMPLE: &'static str = EXAMPLE;
 
-    async fn run(self, desk: &Desk) -> Result<Exit> {
+    async fn run(self, common: &Common) -> Result<Exit> {
+        let desk = &Desk::open(common).await?;
         match self {
             Self::Show(show) => show.run(desk).await,
             Self::History(history) => history.run(desk).await,

@@ -3,6 +3,7 @@
 use ledger::model::{Data, Record, StreamName};
 use ledger::{StoredBatch, StoredRecords};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::desk::Desk;
 use crate::exit::Exit;
@@ -43,7 +44,7 @@ struct StoredRow {
     /// Of its data; absent for a tombstone.
     bytes: Option<usize>,
     /// Only where it was asked for.
-    data: Option<serde_json::Value>,
+    data: Option<Box<RawValue>>,
 }
 
 impl Row for StoredRow {
@@ -59,7 +60,7 @@ impl Row for StoredRow {
             self.key.clone().unwrap_or_default(),
             self.event_type.clone().unwrap_or_default(),
             self.bytes.map_or_else(String::new, |bytes| bytes.to_string()),
-            self.data.as_ref().map_or_else(String::new, ToString::to_string),
+            self.data.as_ref().map_or_else(String::new, |data| data.get().to_owned()),
         ]
     }
 }
@@ -98,7 +99,8 @@ impl Peek {
                 key: event.key.as_ref().map(|key| key.as_str().to_owned()),
                 event_type: Some(event.event_type.as_str().to_owned()),
                 bytes: text.map(str::len),
-                data: text.filter(|_| self.payload).and_then(|text| serde_json::from_str(text).ok()),
+                // As it was sent, to the last digit.
+                data: text.filter(|_| self.payload).and_then(|text| RawValue::from_string(text.to_owned()).ok()),
                 ..row(record.offset, state)
             }
         };

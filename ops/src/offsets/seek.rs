@@ -109,7 +109,10 @@ impl Seek {
             })
             .await?;
         if done {
-            say(&format!("back with: ledger-offsets seek {stream} {subscription} --undo {}", self.undo_file.display()));
+            let (undo, whence) = (self.undo_file.display(), desk.whence());
+            say(&format!(
+                "back with: ledger-offsets {whence} seek {stream} {subscription} --undo {undo} --undo-file {undo}.again"
+            ));
             say("readers hear of it when they commit or poll without a cursor, within half a minute");
         }
         Ok(Exit::Done)

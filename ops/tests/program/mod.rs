@@ -42,6 +42,11 @@ impl Done {
 
 /// Runs a program to its end. Nothing of the terminal or of whoever runs the tests reaches it.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Done {
+    run_with(program, arguments, &[])
+}
+
+/// The same, with these variables.
+pub(crate) fn run_with(program: &str, arguments: &[&str], variables: &[(String, String)]) -> Done {
     let path = match program {
         "ledger-keys" => env!("CARGO_BIN_EXE_ledger-keys"),
         "ledger-offsets" => env!("CARGO_BIN_EXE_ledger-offsets"),
@@ -51,6 +56,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Done {
     let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let mut command = Command::new(path);
     command.args(arguments).env_clear().current_dir(repository).stdin(Stdio::null());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     let Output { status, stdout, stderr } = command.output().expect("the program runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Done { code: status.code(), answer: text(stdout), errors: text(stderr) }

@@ -31,10 +31,15 @@ pub(crate) async fn begin(ledger: &Ledger, subscriptions: &[&str]) {
 
 /// Publishes so many events at once.
 pub(crate) async fn publish(ledger: &Ledger, count: usize) {
+    publish_data(ledger, count, r#"{"who": "Ada"}"#).await;
+}
+
+/// The same, with this JSON as their data.
+pub(crate) async fn publish_data(ledger: &Ledger, count: usize, data: &str) {
     let event = |number: usize| Event {
         key: EventKey::parse(format!("order-{number}")),
         event_type: EventType::parse("order.placed").expect("a type"),
-        data: Data::from_json(r#"{"who": "Ada"}"#),
+        data: Data::from_json(data),
         headers: Vec::new(),
         id: None,
         time: None,
