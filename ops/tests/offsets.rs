@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use program::Table;
-use program::orders::{begin, go_on, publish, stream, subscription};
+use program::orders::{begin, go_on, publish, publish_data, stream, subscription};
 use serde_json::{Value, json};
 
 const MINUTE_MS: u64 = 60_000;
@@ -42,7 +42,10 @@ fn a_subscription_is_moved_and_moved_back_and_both_are_remembered() {
 
     let done = table.execute(&["seek", "orders", "billing", "--to", "latest", "--undo-file", &back]).exits(0);
     assert!(done.errors.contains("done: move billing of orders from [2] to [5]"), "{done:?}");
-    assert!(done.errors.contains("--undo"), "{done:?}");
+    let way_back = done.errors.lines().find_map(|line| line.strip_prefix("back with: ledger-offsets "));
+    let way_back = shell_words::split(way_back.expect("the way back")).expect("a command for a shell");
+    let way_back = program::run("ledger-offsets", &way_back.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
+    assert!(way_back.errors.contains("plan: move billing of orders from [5] to [2]"), "{way_back:?}");
     assert_eq!(committed(&table), 5);
     let undone = table.execute(&["seek", "orders", "billing", "--undo", &back, "--undo-file", &forth]).exits(0);
     assert!(undone.errors.contains("read again what it has passed"), "{undone:?}");
@@ -120,6 +123,39 @@ fn a_damaged_record_batch_is_shown_for_what_it_is() {
     let shown = table.run(&["peek", "orders", "--offset", "0", "-o", "json"]).exits(1).json()["records"].clone();
     let states: Vec<_> = shown.as_array().expect("rows").iter().map(|row| row["state"].clone()).collect();
     assert_eq!(states, [json!("DAMAGED"), json!("readable"), json!("readable")]);
+}
+
+#[test]
+fn what_events_say_is_shown_to_the_last_digit() {
+    let said = r#"{"b":9007199254740993.0,"a":25.00}"#;
+    let table = Table::of("ledger-offsets");
+    table.now(async |ledger| {
+        begin(ledger, &[]).await;
+        publish_data(ledger, 1, said).await;
+    });
+    for format in ["json", "csv"] {
+        let shown = table.run(&["peek", "orders", "--offset", "0", "--payload", "-o", format]).exits(0).answer;
+        let compact: String = shown.replace("\"\"", "\"").split_whitespace().collect();
+        assert!(compact.contains(said), "{shown}");
+    }
+}
+
+#[test]
+fn publishing_and_looking_go_on_behind_a_last_record_batch_that_is_damaged() {
+    let table = orders();
+    let body = AttributeValue::B(Blob::new([0x7f; 8]));
+    let is_last = |item: &Item| item.contains_key("body") && item["base_offset"] == AttributeValue::N("3".to_owned());
+    change(&table, is_last, |item| drop(item.insert("body".to_owned(), body)));
+    let found = table.run(&["verify", "orders", "-o", "json"]).exits(1).json()["violations"].clone();
+    assert_eq!(found[0]["what"], "the records of slot 2 do not read", "{found}");
+    assert_eq!(committed(&table), 2);
+    table.now(async |ledger| {
+        let sample = ledger.sample_consumers().await.expect("a sample");
+        assert!(sample.complete, "{sample:?}");
+        publish(ledger, 1).await;
+    });
+    let after = table.run(&["peek", "orders", "--offset", "5", "-o", "json"]).exits(0).json()["records"].clone();
+    assert_eq!((&after[0]["offset"], &after[0]["state"]), (&json!(5), &json!("readable")));
 }
 
 #[test]

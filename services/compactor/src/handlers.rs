@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use ledger::{Error, Ledger, PartitionId, Result};
-use metrics::counter;
-use platform::telemetry::catalogue;
 
 use crate::wire::Changes;
 
@@ -16,7 +14,7 @@ pub async fn compact(ledger: Ledger, changes: Changes) -> Result<()> {
     compact_partitions(&ledger, changes.partitions()).await.into_values().next().map_or(Ok(()), Err)
 }
 
-/// Compacts partitions, and answers those that failed, and why, which is logged and counted. None keeps the others waiting.
+/// Compacts partitions, and answers those that failed, and why, which the ledger has told already. None keeps the others waiting.
 pub async fn compact_partitions(
     ledger: &Ledger,
     partitions: impl IntoIterator<Item = PartitionId>,
@@ -24,10 +22,6 @@ pub async fn compact_partitions(
     let mut failed = BTreeMap::new();
     for (partition, reached) in ledger.compact_partitions(partitions).await {
         if let Err(error) = reached {
-            tracing::warn!(%error, incarnation = %partition.incarnation, partition = partition.partition, "not compacted");
-            if matches!(error, Error::Internal(_)) {
-                counter!(catalogue::COMPACTOR_POISON.name).increment(1);
-            }
             failed.insert(partition, error);
         }
     }

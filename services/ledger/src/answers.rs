@@ -270,6 +270,8 @@ pub struct ConsumerSample {
     pub lag: Lag,
     /// Until the first of that expires, in milliseconds, 0 when it has; absent when nothing that it needs can expire.
     pub headroom_ms: Option<u64>,
+    /// How long events of its stream can be read, in milliseconds.
+    pub retention_ms: u64,
 }
 
 /// The answer to a commit.

@@ -20,6 +20,15 @@ use crate::{trace, usage};
 /// Items of one page of the log.
 const PAGE_ITEMS: usize = 100;
 
+/// Tells which partition was not compacted and why, whoever was at it.
+fn note_failure(partition: &PartitionId, error: &Error) {
+    tracing::warn!(%error, incarnation = %partition.incarnation, partition = partition.partition, "not compacted");
+    // What is stored does not read, and will not the next time.
+    if matches!(error, Error::Internal(_)) {
+        usage::note(|usage| usage.poisoned_partitions += 1);
+    }
+}
+
 impl Ledger {
     /// Compacts every partition of a stream, up to its tail or as far as there is time for within one request.
     ///
@@ -72,8 +81,10 @@ impl Ledger {
                 break;
             }
             let turn = self.compact_round(&partition, known, &mut done.wrote).await;
-            if let Ok(Turn { watermark, at_tail: false }) = turn {
-                turns.push_back((partition.clone(), Some(watermark)));
+            match &turn {
+                Ok(Turn { watermark, at_tail: false }) => turns.push_back((partition.clone(), Some(*watermark))),
+                Ok(_) => {}
+                Err(error) => note_failure(&partition, error),
             }
             done.reached.insert(partition, turn.map(|turn| turn.watermark));
         }

@@ -34,6 +34,8 @@ pub struct Observation {
     pub last_poll_at: Option<Timestamp>,
     /// Some of its last commits, oldest first.
     pub commits: Vec<KnownCommit>,
+    /// For how long its stream keeps events, in milliseconds.
+    pub retention_ms: u64,
     /// What lies beyond all its positions.
     pub lag: Lag,
     /// Until the first of that expires, in milliseconds, 0 when it has; absent when nothing that it needs can expire.
@@ -144,7 +146,7 @@ impl Ledger {
     /// The first slot whose record batch, if there is one, ends after an offset. Bodies are not looked at.
     async fn slot_after(&self, partition: &PartitionId, offset: u64) -> Result<u64> {
         let newest = self.store.first(&Store::log_backwards(partition)).await?;
-        let Some(newest) = newest.as_ref().map(RecordBatch::read_without_body).transpose()? else { return Ok(1) };
+        let Some(newest) = newest.as_ref().map(RecordBatch::read).transpose()? else { return Ok(1) };
         let ends_after = |batch: &RecordBatch| batch.next().offset > offset;
         if !ends_after(&newest) {
             return Ok(newest.next().slot);
@@ -154,7 +156,7 @@ impl Ledger {
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let found = self.store.get(Key::RecordBatch(partition, middle)).await?;
-            match found.as_ref().map(RecordBatch::read_without_body).transpose()? {
+            match found.as_ref().map(RecordBatch::read).transpose()? {
                 Some(batch) if ends_after(&batch) => high = middle,
                 _ => low = middle,
             }
@@ -190,6 +192,7 @@ fn observation(stream: &StreamItem, item: SubscriptionItem, survey: &Survey, now
         begun_at: item.begun_at,
         last_poll_at: item.last_poll_at,
         commits: item.commits,
+        retention_ms: stream.retention_ms(),
         lag: beyond.lag,
         headroom_ms: beyond.headroom_ms(stream, &item.progress),
         partitions: (0..).zip(lanes).map(partition).collect(),
@@ -203,10 +206,10 @@ fn stored(
     attributes: &Attributes,
     now: Timestamp,
 ) -> Result<StoredBatch> {
-    let batch = RecordBatch::read_without_body(attributes)?;
-    let records = |whole: RecordBatch| match whole.body {
-        None => Ok(StoredRecords::Gone),
-        Some(_) => whole.records(partition.partition).map(StoredRecords::Readable),
+    let batch = RecordBatch::read(attributes)?;
+    let records = match &batch.body {
+        None => StoredRecords::Gone,
+        Some(_) => batch.records(partition.partition).map_or(StoredRecords::Damaged, StoredRecords::Readable),
     };
     Ok(StoredBatch {
         slot: batch.slot,
@@ -214,6 +217,6 @@ fn stored(
         count: batch.count,
         accepted_at: batch.accepted_at,
         expired: stream.is_expired(batch.accepted_at, now),
-        records: RecordBatch::read(attributes).and_then(records).unwrap_or(StoredRecords::Damaged),
+        records,
     })
 }

@@ -161,5 +161,6 @@ fn measure(stream: &StreamItem, item: &SubscriptionItem, survey: &Survey, now: T
         status: judge(item, &beyond, now),
         lag: beyond.lag,
         headroom_ms: beyond.headroom_ms(stream, &item.progress),
+        retention_ms: stream.retention_ms(),
     })
 }

@@ -49,6 +49,8 @@ pub struct Usage {
     pub commit_conflicts: u64,
     /// Ages of the youngest records that compaction caught up to, in milliseconds, one for each round.
     pub compaction_delay_ms: Vec<u64>,
+    /// Partitions whose compaction failed at a record that cannot be read.
+    pub poisoned_partitions: u64,
     /// Milliseconds that a poll waited for events, as its reader asked it to.
     pub waited_ms: u64,
 }

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::model::{EventKey, Position, StreamName};
-use crate::store::{Attributes, Query, RecordBatch, Store, StreamItem};
+use crate::store::{Query, RecordBatch, Store, StreamItem};
 
 /// What was looked at of a stream, and what is not as it must be.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +98,7 @@ impl Ledger {
         loop {
             let page = self.store.query(&query, PAGE, start).await?;
             for attributes in &page.items {
-                let batch = RecordBatch::read_without_body(attributes)?;
+                let batch = RecordBatch::read(attributes)?;
                 let expected = walk.last.as_ref().map(|last| last.next().slot);
                 if let Some(missing) = expected.filter(|slot| *slot < batch.slot) {
                     // Queries may see a write in part.
@@ -106,7 +106,7 @@ impl Ledger {
                     walk.gap(missing, &batch, is_there);
                 }
                 progress(batch.count);
-                walk.batch(batch, attributes);
+                walk.batch(batch);
             }
             match page.next {
                 None => break,
@@ -169,7 +169,7 @@ impl Walk<'_> {
         }
     }
 
-    fn batch(&mut self, batch: RecordBatch, attributes: &Attributes) {
+    fn batch(&mut self, batch: RecordBatch) {
         self.found.record_batches += 1;
         if let Some(last) = &self.last {
             let (end, missing) = (last.next(), batch.slot.saturating_sub(last.next().slot));
@@ -186,7 +186,7 @@ impl Walk<'_> {
                 self.violation(format!("slot {} is older than the one before it", batch.slot));
             }
         }
-        let records = RecordBatch::read(attributes).and_then(|whole| whole.records(self.partition.partition));
+        let records = batch.records(self.partition.partition);
         let expired = self.stream.is_expired(batch.accepted_at, self.now);
         match records {
             Err(_) => self.violation(format!("the records of slot {} do not read", batch.slot)),

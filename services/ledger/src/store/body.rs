@@ -10,6 +10,8 @@ use crate::limits;
 use crate::model::Event;
 
 const FORMAT: u8 = 1;
+/// No format: what is stored is no body at all.
+const UNREADABLE: u8 = 0;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// zstd's fastest ordinary level: events are small and written once.
@@ -37,6 +39,12 @@ impl Body {
         let raw_length = u32::try_from(raw.len()).expect("a request is smaller than 4 GiB");
         let (compression, bytes) = if compressed.len() < raw.len() { (ZSTD, compressed) } else { (PLAIN, raw) };
         Self { format: FORMAT, compression, raw_length, checksum, bytes }
+    }
+
+    /// Stands for a stored body that does not read back. Where its record batch lies is known all the same, so that only
+    /// who wants its events fails.
+    pub(crate) fn unreadable() -> Self {
+        Self { format: UNREADABLE, compression: PLAIN, raw_length: 0, checksum: 0, bytes: Vec::new() }
     }
 
     /// Decodes events.

@@ -66,6 +66,8 @@ impl RecordBatch {
         Write::put(item).when("attribute_not_exists(PK)")
     }
 
+    /// Reads where it lies. Whether its body reads back is found out by who asks for the records: a publisher that goes on
+    /// behind it, and who counts what lies beyond a place, need not know.
     pub(crate) fn read(attributes: &Attributes) -> Result<Self> {
         let slot = attributes.sort_key_after("SEQ#")?.parse().map_err(|_| unreadable("SK"))?;
         let base_offset = attributes.number("base_offset")?;
@@ -81,7 +83,9 @@ impl RecordBatch {
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
             traceparent: attributes.traceparent()?,
-            body: attributes.attribute("body").map(|_| attributes.unpacked("body")).transpose()?,
+            body: attributes
+                .attribute("body")
+                .map(|_| attributes.unpacked("body").unwrap_or_else(|_| Body::unreadable())),
             deletable_at: attributes
                 .optional_number(TIME_TO_LIVE)?
                 .map(|seconds| Timestamp(seconds.saturating_mul(1000))),
@@ -97,13 +101,10 @@ impl RecordBatch {
         Ok(batch)
     }
 
-    /// Where it lies, also when its body does not read.
-    pub(crate) fn read_without_body(attributes: &Attributes) -> Result<Self> {
-        let rest = attributes.iter().filter(|(name, _)| *name != "body");
-        Self::read(&rest.map(|(name, value)| (name.clone(), value.clone())).collect())
-    }
-
     /// The records, with their places. None in a stub.
+    ///
+    /// # Errors
+    /// `Internal` when what is stored of them does not read back.
     pub(crate) fn records(&self, partition: u16) -> Result<Vec<Record>> {
         let Some(body) = &self.body else { return Ok(Vec::new()) };
         let events = body.decode()?;
