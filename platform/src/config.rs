@@ -20,6 +20,39 @@ pub struct Config {
     pub traces: Option<String>,
 }
 
+/// What a process was told that is a client of the API itself. Its key is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Client {
+    /// `EVENTLEDGER_API_URL`: scheme and authority of the API, and its stage if it has one.
+    pub url: String,
+    /// `EVENTLEDGER_API_KEY`: the key that it asks with.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Client").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the first variable that is not set.
+    pub fn from_environment() -> Result<Self, MissingVariable> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
+        let required = |name| {
+            let value = variable(name).map(|value| value.trim().to_owned());
+            value.filter(|value| !value.is_empty()).ok_or(MissingVariable(name))
+        };
+        Ok(Self { url: required("EVENTLEDGER_API_URL")?, key: required("EVENTLEDGER_API_KEY")? })
+    }
+}
+
 /// A variable that must be set and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingVariable(pub &'static str);
@@ -60,7 +93,8 @@ impl Config {
 }
 
 /// Whether text for people may be coloured: not where `NO_COLOR` is set to anything, as <https://no-color.org> has it.
-pub(crate) fn may_colour() -> bool {
+#[must_use]
+pub fn may_colour() -> bool {
     may_colour_by(|name| std::env::var(name).ok())
 }
 
@@ -68,14 +102,18 @@ fn may_colour_by(variable: impl Fn(&str) -> Option<String>) -> bool {
     variable("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A client of DynamoDB over the network. Credentials and endpoint are AWS's own variables, and so is the region where none
-/// is given.
-pub async fn client(region: Option<String>) -> aws_sdk_dynamodb::Client {
+/// What all clients of AWS share. Credentials and endpoint are AWS's own variables, and so is the region where none is given.
+pub async fn aws(region: Option<String>) -> aws_config::SdkConfig {
     let mut defaults = aws_config::defaults(BehaviorVersion::v2026_01_12());
     if let Some(region) = region {
         defaults = defaults.region(Region::new(region));
     }
-    let shared = defaults.load().await;
+    defaults.load().await
+}
+
+/// A client of DynamoDB over the network.
+pub async fn client(region: Option<String>) -> aws_sdk_dynamodb::Client {
+    let shared = aws(region).await;
     let settings = ledger::client_settings(aws_sdk_dynamodb::config::Builder::from(&shared));
     aws_sdk_dynamodb::Client::from_conf(settings.build())
 }
@@ -104,5 +142,21 @@ mod tests {
             (config.table.as_str(), config.environment.as_str(), config.log.as_str()),
             ("ledger", "dev", "info")
         );
+    }
+
+    #[test]
+    fn the_key_of_a_client_is_never_shown() {
+        let read = |key: Option<&str>| {
+            Client::read(|name| match name {
+                "EVENTLEDGER_API_URL" => Some("http://127.0.0.1:8080".to_owned()),
+                _ => key.map(str::to_owned),
+            })
+        };
+        for absent in [None, Some(""), Some("\n")] {
+            assert_eq!(read(absent), Err(MissingVariable("EVENTLEDGER_API_KEY")));
+        }
+        let client = read(Some("elk_dev_placeholder\n")).unwrap();
+        assert_eq!(client.key, "elk_dev_placeholder");
+        assert_eq!(format!("{client:?}"), r#"Client { url: "http://127.0.0.1:8080", .. }"#);
     }
 }

@@ -66,7 +66,11 @@ async fn lag_is_exact_in_polls_commits_descriptions_and_samples() {
             let sampled = of(&sample, "orders", "reader");
             assert_eq!((sampled.lag, sampled.status), (described.lag, described.status), "seed {seed}");
             let headroom = (expected.events > 0).then(|| 24 * HOUR_MS - expected.ms);
-            assert_eq!((now, sampled.headroom_ms), (world.clock.now(), headroom), "seed {seed}");
+            assert_eq!(
+                (now, sampled.headroom_ms, sampled.retention_ms),
+                (world.clock.now(), headroom, 24 * HOUR_MS),
+                "seed {seed}"
+            );
             cursor = Some(page.cursor);
         }
     }

@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod oracle;
 pub mod problem;
 pub mod secrecy;
+pub mod served;
 pub mod spans;
 pub mod stream;
 pub mod transport;

@@ -6,5 +6,6 @@ mod documents;
 mod emitted;
 mod lines;
 mod prometheus;
+mod round;
 mod secrets;
 mod told;

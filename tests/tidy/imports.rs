@@ -16,10 +16,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("poll", &["ledger", "platform"]),
     ("compactor", &["ledger", "platform"]),
     ("keeper", &["ledger", "platform"]),
+    ("canary", &["ledger", "platform"]),
     ("embedded", &["ledger"]),
     ("local", &["admin", "compactor", "embedded", "keeper", "ledger", "platform", "poll", "publish"]),
     ("ops", &["embedded", "ledger", "platform"]),
-    ("tests", &["admin", "compactor", "embedded", "keeper", "ledger", "local", "platform", "poll", "publish"]),
+    (
+        "tests",
+        &["admin", "canary", "compactor", "embedded", "keeper", "ledger", "local", "platform", "poll", "publish"],
+    ),
 ];
 
 /// Crates that one of ours must not name, as prefixes.
@@ -31,9 +35,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("poll", &["aws-sdk-", "dynoxide"]),
     ("compactor", &["aws-sdk-", "dynoxide"]),
     ("keeper", &["aws-sdk-", "dynoxide"]),
+    ("canary", &["aws-sdk-", "dynoxide"]),
 ];
 
-const LAMBDAS: &[&str] = &["admin", "publish", "poll", "compactor", "keeper"];
+const LAMBDAS: &[&str] = &["admin", "publish", "poll", "compactor", "keeper", "canary"];
 /// What no Lambda carries, however far down its dependency tree.
 const NOT_IN_A_LAMBDA: &[&str] = &["embedded", "dynoxide-rs", "libsqlite3-sys", "local", "tests"];
 

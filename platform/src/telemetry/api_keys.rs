@@ -1,12 +1,31 @@
-//! The metric of API keys that are about to expire. Who may use a key is decided by `access`.
+//! The metrics of API keys: how many are about to expire, and how many administrators were made. Who may use a key is
+//! decided by `access`.
 
 use ledger::{ApiKey, ApiKeyState, Timestamp, limits};
 
 use super::catalogue;
+use crate::access::Action;
 
-/// Records how many keys expire soon, and names them in the log. A key in grace does not count: it has a successor.
+/// Since when a key of an administrator is new. Longer than the hour between two looks, or one that is late would miss
+/// whoever came just after the one before.
+const NEW_MS: u64 = 65 * 60 * 1_000;
+
+/// Records how many keys expire soon, and how many new ones may manage keys, and names them in the log.
 pub fn record(keys: &[ApiKey], now: Timestamp) {
-    let mut count = 0_u32;
+    // Also when they are zero: else the last numbers would seem to hold on.
+    metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(expiring_soon(keys, now));
+    metrics::gauge!(catalogue::ADMIN_KEYS_MINTED.name).set(new_administrators(keys, now));
+}
+
+/// Records that nobody could look: how many there are is unknown from now on.
+pub fn record_none() {
+    metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(catalogue::UNKNOWN);
+    metrics::gauge!(catalogue::ADMIN_KEYS_MINTED.name).set(catalogue::UNKNOWN);
+}
+
+/// A key in grace does not count: it has a successor.
+fn expiring_soon(keys: &[ApiKey], now: Timestamp) -> u32 {
+    let mut count = 0;
     for key in keys.iter().filter(|key| key.state == ApiKeyState::Active) {
         let left_ms = key.expires_at.map(|at| at.since(now));
         if let Some(left_ms) = left_ms.filter(|left_ms| (1..=limits::API_KEY_NOTICE_MS).contains(left_ms)) {
@@ -15,13 +34,22 @@ pub fn record(keys: &[ApiKey], now: Timestamp) {
             tracing::warn!(key_id = key.id, client = key.client, left_hours, "an API key expires soon");
         }
     }
-    // Also when it is zero: else the last number would seem to hold on.
-    metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(count);
+    count
 }
 
-/// Records that nobody could look: how many there are is unknown from now on.
-pub fn record_none() {
-    metrics::gauge!(catalogue::KEYS_EXPIRING_SOON.name).set(catalogue::UNKNOWN);
+/// Whatever became of a key since, that it was made is news; also when it was by a clock that goes ahead.
+fn new_administrators(keys: &[ApiKey], now: Timestamp) -> u32 {
+    let mut count = 0;
+    for key in keys.iter().filter(|key| now.since(key.created_at) < NEW_MS && may_manage_keys(key)) {
+        count += 1;
+        let created_at = key.created_at.to_string();
+        tracing::warn!(key_id = key.id, client = key.client, created_at, "an API key that may manage keys was made");
+    }
+    count
+}
+
+fn may_manage_keys(key: &ApiKey) -> bool {
+    key.scopes.iter().any(|scope| scope.split(':').next() == Some(Action::KeysAdmin.as_str()))
 }
 
 #[cfg(test)]
@@ -47,13 +75,18 @@ mod tests {
         }
     }
 
-    fn recorded(keys: &[ApiKey]) -> f64 {
+    /// What a gauge shows after some work.
+    fn shown(metric: catalogue::Metric, work: impl FnOnce()) -> f64 {
         let recorder = DebuggingRecorder::new();
-        metrics::with_local_recorder(&recorder, || record(keys, NOW));
-        match recorder.snapshotter().snapshot().into_vec().as_slice() {
-            [(_, _, _, DebugValue::Gauge(count))] => count.into_inner(),
-            other => panic!("{other:?}"),
-        }
+        metrics::with_local_recorder(&recorder, work);
+        let shown = recorder.snapshotter().snapshot().into_vec();
+        let of_metric = shown.iter().find(|(key, ..)| key.key().name() == metric.name).map(|(.., value)| value);
+        let Some(DebugValue::Gauge(count)) = of_metric else { panic!("{shown:?}") };
+        count.into_inner()
+    }
+
+    fn recorded(keys: &[ApiKey]) -> f64 {
+        shown(catalogue::KEYS_EXPIRING_SOON, || record(keys, NOW))
     }
 
     #[test]
@@ -72,5 +105,31 @@ mod tests {
         let grace = ApiKeyState::Grace { until: soon };
         assert_eq!(recorded(&[key(grace, Some(soon)), key(ApiKeyState::Revoked, Some(soon))]), 0.0);
         assert_eq!(recorded(&[]), 0.0);
+    }
+
+    #[test]
+    fn whoever_may_manage_keys_is_new_for_an_hour_and_a_little() {
+        let made = |state, scope: &str, at: Timestamp| ApiKey {
+            scopes: vec!["poll:*".to_owned(), scope.to_owned()],
+            created_at: at,
+            ..key(state, None)
+        };
+        let new = |keys: &[ApiKey]| shown(catalogue::ADMIN_KEYS_MINTED, || record(keys, NOW));
+        let ago = |minutes: u64| Timestamp(NOW.0 - minutes * 60_000);
+        for (minutes, count) in [(0, 1.0), (60, 1.0), (64, 1.0), (65, 0.0), (600, 0.0)] {
+            let keys = [made(ApiKeyState::Active, "keys.admin:*", ago(minutes))];
+            assert_eq!(new(&keys), count, "{minutes}");
+        }
+        assert_eq!(new(&[made(ApiKeyState::Active, "stream.admin:keys.admin*", NOW)]), 0.0);
+        // Who takes its key back has had it; and another clock may be ahead.
+        let revoked = made(ApiKeyState::Revoked, "keys.admin:orders", ago(5));
+        assert_eq!(new(&[revoked, made(ApiKeyState::Active, "keys.admin:*", NOW.plus(60_000))]), 2.0);
+    }
+
+    #[test]
+    fn whoever_could_not_look_knows_nothing() {
+        for metric in [catalogue::KEYS_EXPIRING_SOON, catalogue::ADMIN_KEYS_MINTED] {
+            assert!(shown(metric, record_none).is_nan(), "{}", metric.name);
+        }
     }
 }

@@ -35,6 +35,8 @@ pub enum Unit {
     Seconds,
     /// A size.
     Bytes,
+    /// A share, 0 to 100.
+    Percent,
 }
 
 impl Unit {
@@ -46,6 +48,7 @@ impl Unit {
             Self::Milliseconds => "Milliseconds",
             Self::Seconds => "Seconds",
             Self::Bytes => "Bytes",
+            Self::Percent => "Percent",
         }
     }
 }
@@ -53,7 +56,7 @@ impl Unit {
 /// What a metric is told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
-    /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`; or `local`.
+    /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`, `canary`; or `local`.
     Service,
     /// The operation id of the endpoint.
     Operation,
@@ -79,9 +82,9 @@ impl Dimension {
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
-            Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "local"],
+            Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "canary", "local"],
             // Beside those of the services' endpoints: what found none, and what no client asks for.
-            Self::Operation => &["unknown", "compact_partitions", "sweep", "sample"],
+            Self::Operation => &["unknown", "compact_partitions", "sweep", "sample", "round"],
             Self::Reason => {
                 &["missing", "malformed", "environment", "credential", "revoked", "grace_over", "too_early", "expired"]
             }
@@ -159,16 +162,25 @@ catalogue! {
     AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told: `missing` is none, or several; `credential` an id that no key has, or a wrong secret. The log names their addresses.";
     KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
     KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, "API keys without a successor that expire within two weeks, each hour; the log names them.";
+    ADMIN_KEYS_MINTED = "AdminKeysMinted", Gauge, Count, BY_SERVICE, "API keys with the action `keys.admin` that were made in the last hour and five minutes, each hour; the log names them.";
     LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";
     RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, "Requests that were admitted from the local share because the store did not answer.";
     COMPACTOR_DELAY = "CompactorDelay", Histogram, Milliseconds, BY_SERVICE, "Age of the youngest record that a compactor caught up to.";
     COMPACTOR_POISON = "CompactorPoison", Counter, Count, BY_SERVICE, "Partitions whose compaction failed at a record that cannot be read.";
     CONSUMER_LAG_EVENTS = "ConsumerLagEvents", Histogram, Count, BY_SERVICE, "Events that a subscription has not committed, each minute.";
     CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, "Age of the first record that a subscription has not committed, each minute.";
-    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute; unknown after a sample that did not see all of them, which `SamplerRuns` then does not count.";
+    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute. After a sample that did not see all of them, which `SamplerRuns` then does not count, those that it saw and that are not well; else it is unknown.";
     RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
+    RETENTION_HEADROOM_PERCENT = "RetentionHeadroomPercent", Histogram, Percent, BY_SERVICE, "The same time as a share of the stream's retention: 100 is all of it, also where nobody waits for anything, and at 0 events are lost.";
+    CANARY_ROUNDS = "CanaryRounds", Counter, Count, BY_SERVICE, "Rounds of the canary that found everything as it must be, one each minute.";
     SPANS_LOST = "SpansLost", Counter, Count, BY_SERVICE, "Spans of traces that nobody took, or that more finished than were exported.";
     SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";
+}
+
+/// The namespace of an environment in CloudWatch.
+#[must_use]
+pub fn namespace(environment: &str) -> String {
+    format!("EventLedger/{environment}")
 }
 
 /// The metric of this name.

@@ -6,14 +6,16 @@ use ledger::{ConsumersSample, Status};
 use super::catalogue::{self, Dimension};
 
 /// Records a sample. One that is not complete is recorded as far as it goes and does not count as a run, so that whoever
-/// watches the runs learns of it. Of how many there are of a status, nothing is known then: whom it did not see may be lost,
-/// and a zero would call the alarm off.
+/// watches the runs learns of it. Whom it saw that is not well is told all the same: there are so many at least. But where it
+/// saw none, nothing is known: whom it did not see may be lost, and a zero would call the alarm off.
 pub fn record(sample: &ConsumersSample) {
     for consumer in &sample.consumers {
         metrics::histogram!(catalogue::CONSUMER_LAG_EVENTS.name).record(rounded(consumer.lag.events));
         metrics::histogram!(catalogue::CONSUMER_LAG_SECONDS.name).record(seconds(consumer.lag.ms));
         if let Some(headroom_ms) = consumer.headroom_ms {
             metrics::histogram!(catalogue::RETENTION_HEADROOM_SECONDS.name).record(seconds(headroom_ms));
+            let percent = 100.0 * rounded(headroom_ms) / rounded(consumer.retention_ms);
+            metrics::histogram!(catalogue::RETENTION_HEADROOM_PERCENT.name).record(percent);
         }
         if consumer.status < Status::Ok {
             // Metrics cannot name it without a series for each; a line of the log can.
@@ -27,15 +29,19 @@ pub fn record(sample: &ConsumersSample) {
             );
         }
     }
-    if !sample.complete {
-        return record_none();
-    }
     for status in Status::ALL {
         let count = sample.consumers.iter().filter(|consumer| consumer.status == status).count();
+        let is_known = sample.complete || (count > 0 && status < Status::Ok);
         // Also when it is zero: else the last number would seem to hold on.
-        set(status, rounded(count as u64));
+        set(status, if is_known { rounded(count as u64) } else { catalogue::UNKNOWN });
     }
-    metrics::counter!(catalogue::SAMPLER_RUNS.name).increment(1);
+    if sample.complete {
+        if sample.consumers.iter().all(|consumer| consumer.headroom_ms.is_none()) {
+            // Else the last one that waited would seem to wait for ever.
+            metrics::histogram!(catalogue::RETENTION_HEADROOM_PERCENT.name).record(100.0);
+        }
+        metrics::counter!(catalogue::SAMPLER_RUNS.name).increment(1);
+    }
 }
 
 /// Records that there is no sample: how many there are of a status is unknown from now on.
@@ -62,7 +68,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use ledger::model::{StreamName, SubscriptionName};
-    use ledger::{ConsumerSample, Lag};
+    use ledger::{ConsumerSample, Lag, limits};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
     use super::*;
@@ -74,6 +80,7 @@ mod tests {
             status,
             lag: Lag { events, ms },
             headroom_ms,
+            retention_ms: limits::HOUR_MS,
         }
     }
 
@@ -111,6 +118,7 @@ mod tests {
         assert_eq!(histogram("ConsumerLagEvents"), Some(&values(&[5.0, 7.0, 0.0])));
         assert_eq!(histogram("ConsumerLagSeconds"), Some(&values(&[2.5, 1.0, 0.0])));
         assert_eq!(histogram("RetentionHeadroomSeconds"), Some(&values(&[90.0, 0.0])));
+        assert_eq!(histogram("RetentionHeadroomPercent"), Some(&values(&[2.5, 0.0])));
         assert_eq!(histogram("SamplerRuns"), Some(&DebugValue::Counter(1)));
     }
 
@@ -120,10 +128,20 @@ mod tests {
         let recorded = recorded(&ConsumersSample { consumers, complete: false });
         assert!(recorded.contains_key(&("ConsumerLagEvents".to_owned(), String::new())));
         assert!(!recorded.contains_key(&("SamplerRuns".to_owned(), String::new())));
-        // Who was not looked at may be lost: a zero would call the alarm off.
+        // Who was not looked at may be lost: a zero would call the alarm off. Whom it saw is there whatever it missed.
         for status in Status::ALL {
             let key = ("ConsumersByStatus".to_owned(), format!("consumer_status={}", status.as_str()));
-            assert_eq!(recorded.get(&key), Some(&DebugValue::Gauge(f64::NAN.into())), "{status:?}");
+            let count = if status == Status::Warn { 1.0 } else { f64::NAN };
+            assert_eq!(recorded.get(&key), Some(&DebugValue::Gauge(count.into())), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_waits_all_of_the_retention_is_left_if_everybody_was_seen() {
+        let percent = ("RetentionHeadroomPercent".to_owned(), String::new());
+        for (complete, told) in [(true, Some(&DebugValue::Histogram(vec![100.0.into()]))), (false, None)] {
+            let consumers = vec![consumer(Status::Ok, 0, 0, None)];
+            assert_eq!(recorded(&ConsumersSample { consumers, complete }).get(&percent), told, "{complete}");
         }
     }
 }

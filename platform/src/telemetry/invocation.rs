@@ -66,7 +66,7 @@ impl Telemetry {
         writer: impl Write + Send + 'static,
     ) -> Self {
         let writer: Mutex<Box<dyn Write + Send>> = Mutex::new(Box::new(writer));
-        Self::new(service, Sink::Documents { namespace: format!("EventLedger/{environment}"), recorder, writer })
+        Self::new(service, Sink::Documents { namespace: c::namespace(environment), recorder, writer })
     }
 
     /// Lines of the log.
@@ -310,6 +310,7 @@ impl Told<'_> {
         of_service(c::CONSUMED_WRITE_UNITS, whole(usage.write_units));
         of_service(c::SLOT_CONFLICTS, usage.slot_conflicts);
         of_service(c::COMMIT_CONFLICTS, usage.commit_conflicts);
+        of_service(c::COMPACTOR_POISON, usage.poisoned_partitions);
         for ms in &usage.compaction_delay_ms {
             histogram!(c::COMPACTOR_DELAY.name, "service" => service.clone()).record(*ms as f64);
         }
@@ -382,7 +383,7 @@ fn objective_ms(operation: &str) -> u64 {
         "commit" => 150,
         "poll" | "read_events" => 300,
         // Work that nobody waits for has its own alarms.
-        "compact_partitions" | "sweep" | "sample" => u64::MAX,
+        "compact_partitions" | "sweep" | "sample" | "round" => u64::MAX,
         _ => 500,
     }
 }

@@ -18,7 +18,8 @@ use crate::config;
 pub const SAMPLED_IN: u32 = 100;
 
 /// Whose details may be logged.
-const OURS: [&str; 9] = ["ledger", "platform", "admin", "publish", "poll", "compactor", "keeper", "embedded", "local"];
+const OURS: [&str; 10] =
+    ["ledger", "platform", "admin", "publish", "poll", "compactor", "keeper", "canary", "embedded", "local"];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

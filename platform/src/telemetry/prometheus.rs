@@ -42,6 +42,8 @@ const LONG_SECONDS: &[f64] = &[
 ];
 /// Upper bounds of the buckets of counts.
 const COUNTS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
+/// Upper bounds of the buckets of shares: finer where little is left.
+const PERCENTS: &[f64] = &[0.0, 1.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 90.0, 100.0];
 
 /// The metrics of this process, for whoever scrapes them.
 #[derive(Clone, Debug)]
@@ -58,8 +60,13 @@ impl Prometheus {
     ) -> Result<(impl Recorder + Send + Sync + use<>, Self), BuildError> {
         let mut builder = PrometheusBuilder::new().set_buckets(COUNTS)?;
         builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?;
-        for metric in catalogue::ALL.iter().filter(|metric| metric.unit == Unit::Seconds) {
-            builder = builder.set_buckets_for_metric(Matcher::Full(name(metric)), LONG_SECONDS)?;
+        for metric in catalogue::ALL {
+            let buckets = match metric.unit {
+                Unit::Seconds => LONG_SECONDS,
+                Unit::Percent => PERCENTS,
+                _ => continue,
+            };
+            builder = builder.set_buckets_for_metric(Matcher::Full(name(metric)), buckets)?;
         }
         let recorder = builder.build_recorder();
         let handle = recorder.handle();

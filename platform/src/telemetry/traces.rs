@@ -345,7 +345,7 @@ impl Drop for InvocationSpan {
 fn trigger(operation: &str) -> &'static str {
     match operation {
         "compact_partitions" => "datasource",
-        "sweep" | "sample" => "timer",
+        "sweep" | "sample" | "round" => "timer",
         _ => "http",
     }
 }
