@@ -10,7 +10,7 @@ use ledger::limits;
 pub(super) const WINDOW_SECONDS: u64 = limits::QUOTA_WINDOW_MS / 1000;
 
 /// What an API key is allowed, as its record names it. A name that is unknown here counts as the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// For what runs beside the work.
     Small,
@@ -128,7 +128,9 @@ impl Quotas {
         Self { small: tier, standard: tier, large: tier, failures_per_minute: FAILURES_PER_MINUTE }
     }
 
-    pub(super) fn of(&self, tier: Tier) -> &TierQuotas {
+    /// What a tier allows.
+    #[must_use]
+    pub fn of(&self, tier: Tier) -> &TierQuotas {
         match tier {
             Tier::Small => &self.small,
             Tier::Standard => &self.standard,

@@ -1,13 +1,16 @@
 //! What a service tells of itself: logs, metrics and the one line of each invocation.
 
+pub mod alarms;
 pub mod api_keys;
 pub mod catalogue;
 pub mod consumers;
+pub mod dashboards;
 mod emf;
 mod invocation;
 mod logs;
 mod panics;
 mod prometheus;
+pub mod series;
 mod traces;
 
 pub use emf::EmfRecorder;

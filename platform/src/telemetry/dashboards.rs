@@ -1,0 +1,397 @@
+//! Every dashboard there is, as data: its panels, what each shows and what it is good for. The JSON that CloudWatch takes is
+//! rendered from it. What goes off when is in `alarms`, whose thresholds are drawn as lines.
+
+use serde_json::{Map, Value, json};
+
+use super::alarms::{self, Strictness};
+use super::catalogue::{self, Dimension, Metric};
+use super::series::{FUNCTIONS, Place, Series, Statistic, ours};
+
+/// Columns of a dashboard of CloudWatch.
+const COLUMNS: usize = 24;
+/// Panels beside each other.
+const BESIDE: usize = 3;
+/// Rows that a panel takes, and the line of text above them.
+const HEIGHT: usize = 6;
+const TEXT_HEIGHT: usize = 2;
+/// Seconds that a point stands for.
+const PERIOD: u32 = 60;
+
+/// A dashboard.
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    /// Its name, and that of its picture in `runbooks/dashboards/`.
+    pub name: &'static str,
+    /// What it answers.
+    pub question: &'static str,
+    /// What it shows.
+    pub panels: Vec<Panel>,
+}
+
+/// A panel of a dashboard.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// What it shows.
+    pub title: &'static str,
+    /// What its values are.
+    pub unit: &'static str,
+    /// Its lines, with what they are called.
+    pub lines: Vec<(&'static str, Series)>,
+    /// Whose threshold is drawn, where it is of the same unit and one series.
+    pub alarm: Option<&'static str>,
+}
+
+impl Panel {
+    fn new<const N: usize>(title: &'static str, unit: &'static str, lines: [(&'static str, Series); N]) -> Self {
+        Self { title, unit, lines: lines.to_vec(), alarm: None }
+    }
+
+    fn under(self, alarm: &'static str) -> Self {
+        Self { alarm: Some(alarm), ..self }
+    }
+
+    /// The threshold that is drawn.
+    #[must_use]
+    pub fn threshold(&self, strictness: Strictness) -> Option<f64> {
+        let name = self.alarm?;
+        let found = alarms::all(strictness).into_iter().find(|alarm| alarm.name == name)?;
+        found.rule.conditions().next().map(|condition| condition.threshold)
+    }
+}
+
+/// Every dashboard.
+#[must_use]
+pub fn all() -> Vec<Dashboard> {
+    vec![overview(), publishing(), consumers(), compaction(), access(), store()]
+}
+
+fn asked(metric: Metric) -> [(&'static str, Series); 3] {
+    let of = |service: &'static [(Dimension, &'static str)]| Series::ours(metric, service, Statistic::Sum);
+    [
+        ("admin", of(&[(Dimension::Service, "admin")])),
+        ("publish", of(&[(Dimension::Service, "publish")])),
+        ("poll", of(&[(Dimension::Service, "poll")])),
+    ]
+}
+
+fn functions(metric: &'static str, title: &'static str) -> Panel {
+    let lines = FUNCTIONS.iter().map(|(service, _)| (*service, Series::function(service, metric, Statistic::Sum)));
+    Panel { title, unit: "invocations", lines: lines.collect(), alarm: None }
+}
+
+fn overview() -> Dashboard {
+    Dashboard {
+        name: "overview",
+        question: "Do clients get what they ask for?",
+        panels: vec![
+            Panel::new("Requests", "requests", asked(catalogue::REQUESTS)),
+            Panel::new("Faults of ours", "requests", asked(catalogue::FAULTS)),
+            Panel::new("Errors of clients", "requests", asked(catalogue::CLIENT_ERRORS)),
+            Panel::new("Rounds of the canary", "rounds", [("right", ours!(CANARY_ROUNDS, "canary", Sum))])
+                .under("canary-failing"),
+            functions("Errors", "Errors of Lambdas"),
+            functions("Throttles", "Lambdas that were not started"),
+            Panel::new("Cold starts", "starts", asked(catalogue::COLD_STARTS)),
+            Panel::new("Panics", "panics", asked(catalogue::PANICS)),
+            functions("Invocations", "Invocations, as AWS counts them"),
+        ],
+    }
+}
+
+fn publishing() -> Dashboard {
+    Dashboard {
+        name: "publishing",
+        question: "Do publishers get their events in, and how fast?",
+        panels: vec![
+            Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, "publish", Sum))]),
+            Panel::new("Bytes published", "bytes", [("bytes", ours!(BYTES_PUBLISHED, "publish", Sum))]),
+            Panel::new(
+                "Time of a publish",
+                "milliseconds",
+                [
+                    ("half", ours!(LATENCY, "publish", "publish", Median)),
+                    ("99 of 100", ours!(LATENCY, "publish", "publish", P99)),
+                ],
+            ),
+            Panel::new(
+                "Slower than promised",
+                "requests",
+                [("publish", ours!(SLOW_REQUESTS, "publish", "publish", Sum))],
+            ),
+            Panel::new("Lost races for a slot", "races", [("lost", ours!(SLOT_CONFLICTS, "publish", Sum))]),
+            Panel::new(
+                "Answered from their receipt",
+                "requests",
+                [("repeated", ours!(DUPLICATE_PUBLISHES, "publish", Sum))],
+            ),
+        ],
+    }
+}
+
+fn consumers() -> Dashboard {
+    let status =
+        |of: &'static [(Dimension, &'static str)]| Series::ours(catalogue::CONSUMERS_BY_STATUS, of, Statistic::Maximum);
+    Dashboard {
+        name: "consumers",
+        question: "Do subscriptions keep up, and does anybody lose events?",
+        panels: vec![
+            Panel::new(
+                "Subscriptions that are not well",
+                "subscriptions",
+                [
+                    ("LOST", status(&[(Dimension::ConsumerStatus, "LOST")])),
+                    ("STOP", status(&[(Dimension::ConsumerStatus, "STOP")])),
+                    ("STALL", status(&[(Dimension::ConsumerStatus, "STALL")])),
+                    ("WARN", status(&[(Dimension::ConsumerStatus, "WARN")])),
+                ],
+            ),
+            Panel::new("Furthest behind", "seconds", [("age", ours!(CONSUMER_LAG_SECONDS, "keeper", Maximum))]),
+            Panel::new("Furthest behind", "events", [("events", ours!(CONSUMER_LAG_EVENTS, "keeper", Maximum))]),
+            Panel::new(
+                "Retention that is left",
+                "percent",
+                [("least", ours!(RETENTION_HEADROOM_PERCENT, "keeper", Minimum))],
+            )
+            .under("retention-at-risk"),
+            Panel::new(
+                "Time until the first loss",
+                "seconds",
+                [("least", ours!(RETENTION_HEADROOM_SECONDS, "keeper", Minimum))],
+            ),
+            Panel::new("Samples of all subscriptions", "samples", [("complete", ours!(SAMPLER_RUNS, "keeper", Sum))])
+                .under("sampler-dead"),
+            Panel::new("Events read", "events", [("events", ours!(EVENTS_DELIVERED, "poll", Sum))]),
+            Panel::new(
+                "Time of a poll and of a commit",
+                "milliseconds",
+                [
+                    ("poll, 99 of 100", ours!(LATENCY, "poll", "poll", P99)),
+                    ("commit, 99 of 100", ours!(LATENCY, "poll", "commit", P99)),
+                ],
+            ),
+            Panel::new(
+                "Slower than promised",
+                "requests",
+                [
+                    ("poll", ours!(SLOW_REQUESTS, "poll", "poll", Sum)),
+                    ("commit", ours!(SLOW_REQUESTS, "poll", "commit", Sum)),
+                ],
+            ),
+            Panel::new("Commits that met another", "commits", [("conflicts", ours!(COMMIT_CONFLICTS, "poll", Sum))]),
+            Panel::new("Polls that found nothing", "polls", [("empty", ours!(EMPTY_POLLS, "poll", Sum))]),
+        ],
+    }
+}
+
+fn compaction() -> Dashboard {
+    Dashboard {
+        name: "compaction",
+        question: "Is compacted state up to date, and is the house kept tidy?",
+        panels: vec![
+            Panel::new("How far behind", "milliseconds", [("delay", ours!(COMPACTOR_DELAY, "compactor", Maximum))])
+                .under("compactor-behind"),
+            Panel::new(
+                "What cannot be read",
+                "failures",
+                [
+                    ("compactor", ours!(COMPACTOR_POISON, "compactor", Sum)),
+                    ("keeper", ours!(COMPACTOR_POISON, "keeper", Sum)),
+                ],
+            )
+            .under("compactor-poisoned"),
+            Panel::new("Times it was woken", "events", [("woken", ours!(REQUESTS, "compactor", Sum))]),
+            Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, "publish", Sum))]),
+            Panel::new("Sweeps of the keeper", "sweeps", [("sweeps", ours!(REQUESTS, "keeper", "sweep", Sum))]),
+            Panel::new(
+                "Events that were not handled",
+                "events",
+                [("compactor", ours!(FAULTS, "compactor", Sum)), ("keeper", ours!(FAULTS, "keeper", Sum))],
+            ),
+        ],
+    }
+}
+
+fn access() -> Dashboard {
+    let refused = |of: &'static [(Dimension, &'static str)]| Series::ours(catalogue::AUTH_FAILURES, of, Statistic::Sum);
+    Dashboard {
+        name: "access",
+        question: "Who is refused, and why?",
+        panels: vec![
+            Panel::new(
+                "Credentials that were refused",
+                "credentials",
+                [
+                    ("none", refused(&[(Dimension::Reason, "missing")])),
+                    ("unknown or wrong", refused(&[(Dimension::Reason, "credential")])),
+                    ("malformed", refused(&[(Dimension::Reason, "malformed")])),
+                    ("revoked", refused(&[(Dimension::Reason, "revoked")])),
+                    ("expired", refused(&[(Dimension::Reason, "expired")])),
+                    ("grace over", refused(&[(Dimension::Reason, "grace_over")])),
+                ],
+            ),
+            Panel::new("Over their quota", "requests", asked(catalogue::THROTTLED)),
+            Panel::new("Admitted without asking", "requests", asked(catalogue::RATE_LIMIT_FAIL_OPEN)),
+            Panel::new("Quotas that were used up", "leases", asked(catalogue::LEASE_DENIED)),
+            Panel::new("Old keys in use", "requests", asked(catalogue::KEY_USE_DURING_GRACE)),
+            Panel::new(
+                "API keys",
+                "keys",
+                [
+                    ("expire soon", ours!(KEYS_EXPIRING_SOON, "keeper", Maximum)),
+                    ("may manage keys, new", ours!(ADMIN_KEYS_MINTED, "keeper", Maximum)),
+                ],
+            ),
+        ],
+    }
+}
+
+fn store() -> Dashboard {
+    let services = |metric: Metric| {
+        let of = |service: &'static [(Dimension, &'static str)]| Series::ours(metric, service, Statistic::Sum);
+        [
+            ("admin", of(&[(Dimension::Service, "admin")])),
+            ("publish", of(&[(Dimension::Service, "publish")])),
+            ("poll", of(&[(Dimension::Service, "poll")])),
+            ("compactor", of(&[(Dimension::Service, "compactor")])),
+            ("keeper", of(&[(Dimension::Service, "keeper")])),
+        ]
+    };
+    Dashboard {
+        name: "store",
+        question: "Does DynamoDB answer, and what does it cost?",
+        panels: vec![
+            Panel::new("Write units", "units", services(catalogue::CONSUMED_WRITE_UNITS)),
+            Panel::new("Read units", "units", services(catalogue::CONSUMED_READ_UNITS)),
+            Panel::new("Calls", "calls", services(catalogue::DYNAMO_CALLS)),
+            Panel::new("Attempts that were throttled", "attempts", services(catalogue::DYNAMO_THROTTLES)),
+            Panel::new("Attempts after the first", "attempts", services(catalogue::DYNAMO_RETRIES)),
+            Panel::new(
+                "Time of a call",
+                "milliseconds",
+                [
+                    ("publish, 99 of 100", ours!(DYNAMO_LATENCY, "publish", P99)),
+                    ("poll, 99 of 100", ours!(DYNAMO_LATENCY, "poll", P99)),
+                ],
+            ),
+            Panel::new(
+                "Throttled, as the table counts them",
+                "attempts",
+                [
+                    ("reads", Series::table("ReadThrottleEvents", Statistic::Sum)),
+                    ("writes", Series::table("WriteThrottleEvents", Statistic::Sum)),
+                ],
+            ),
+            Panel::new(
+                "Throttled because a part of the table is hot",
+                "attempts",
+                [
+                    ("reads", Series::table("ReadKeyRangeThroughputThrottleEvents", Statistic::Sum)),
+                    ("writes", Series::table("WriteKeyRangeThroughputThrottleEvents", Statistic::Sum)),
+                ],
+            ),
+            Panel::new("Spans that nobody took", "spans", asked(catalogue::SPANS_LOST)),
+        ],
+    }
+}
+
+/// The dashboards of an environment, by their names in CloudWatch, as it takes their bodies. The same input gives the same
+/// bytes.
+#[must_use]
+pub fn render(place: &Place<'_>, strictness: Strictness) -> Value {
+    let named = |dashboard: &Dashboard| {
+        (format!("eventledger-{}-{}", place.environment, dashboard.name), body(dashboard, place, strictness))
+    };
+    Value::Object(all().iter().map(named).collect::<Map<_, _>>())
+}
+
+fn body(dashboard: &Dashboard, place: &Place<'_>, strictness: Strictness) -> Value {
+    let text = format!("**{}** Each alarm has a page of its name in `runbooks/`.", dashboard.question);
+    let heading = json!({
+        "type": "text", "x": 0, "y": 0, "width": COLUMNS, "height": TEXT_HEIGHT,
+        "properties": { "markdown": text },
+    });
+    let width = COLUMNS / BESIDE;
+    let panels = dashboard.panels.iter().enumerate().map(|(number, panel)| {
+        json!({
+            "type": "metric",
+            "x": number % BESIDE * width,
+            "y": TEXT_HEIGHT + number / BESIDE * HEIGHT,
+            "width": width,
+            "height": HEIGHT,
+            "properties": properties(panel, place, strictness),
+        })
+    });
+    json!({ "widgets": std::iter::once(heading).chain(panels).collect::<Vec<_>>() })
+}
+
+fn properties(panel: &Panel, place: &Place<'_>, strictness: Strictness) -> Value {
+    let line = |(label, series): &(&str, Series)| {
+        let (namespace, name) = series.name(place);
+        let mut line = vec![json!(namespace), json!(name)];
+        line.extend(series.dimensions(place).into_iter().flat_map(|(name, value)| [json!(name), json!(value)]));
+        line.push(json!({ "label": label, "stat": series.statistic.as_str() }));
+        Value::Array(line)
+    };
+    let mut properties = json!({
+        "title": panel.title,
+        "view": "timeSeries",
+        "region": place.region,
+        "period": PERIOD,
+        "metrics": panel.lines.iter().map(line).collect::<Vec<_>>(),
+        "yAxis": { "left": { "label": panel.unit, "min": 0, "showUnits": false } },
+    });
+    if let (Some(alarm), Some(threshold)) = (panel.alarm, panel.threshold(strictness)) {
+        properties["annotations"] = json!({ "horizontal": [{ "label": alarm, "value": threshold }] });
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::telemetry::series::Source;
+
+    #[test]
+    fn every_line_is_a_series_that_cloudwatch_is_told() {
+        for (panel, series) in all()
+            .iter()
+            .flat_map(|dashboard| &dashboard.panels)
+            .flat_map(|panel| panel.lines.iter().map(move |(_, line)| (panel, line)))
+        {
+            let Source::Ours(metric, dimensions) = series.source else { continue };
+            let set: Vec<_> = dimensions.iter().map(|(dimension, _)| *dimension).collect();
+            assert!(metric.dimensions.contains(&set.as_slice()), "{}: {} by {set:?}", panel.title, metric.name);
+        }
+    }
+
+    #[test]
+    fn every_metric_is_shown_somewhere_or_made_of_what_is() {
+        let shown: BTreeSet<_> = all()
+            .iter()
+            .flat_map(|dashboard| &dashboard.panels)
+            .flat_map(|panel| &panel.lines)
+            .filter_map(|(_, series)| match series.source {
+                Source::Ours(metric, _) => Some(metric.name),
+                _ => None,
+            })
+            .collect();
+        let hidden: Vec<_> =
+            catalogue::ALL.iter().map(|metric| metric.name).filter(|name| !shown.contains(name)).collect();
+        // How long a start took is told by the cold starts' requests themselves.
+        assert_eq!(hidden, ["InitMs"]);
+    }
+
+    #[test]
+    fn every_line_of_an_alarm_is_drawn_at_its_threshold() {
+        for panel in all().iter().flat_map(|dashboard| &dashboard.panels).filter(|panel| panel.alarm.is_some()) {
+            assert!(
+                panel.threshold(Strictness::Strict).is_some(),
+                "{}: there is no alarm {:?}",
+                panel.title,
+                panel.alarm
+            );
+        }
+    }
+}
