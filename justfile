@@ -3,7 +3,8 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 tools := justfile_directory() / "target/tools"
-lambdas := "admin publish poll compactor keeper"
+ministack := tools / "ministack/bin/python"
+lambdas := "admin publish poll compactor keeper canary"
 
 # list the recipes
 default:
@@ -61,6 +62,10 @@ audit:
 openapi:
     UPDATE_EXPECT=1 cargo test --workspace --test contract -- description_is_the_committed_document
 
+# render alarms, dashboards and their pictures again, from the catalogue
+render:
+    UPDATE_EXPECT=1 cargo test --workspace --test render
+
 # the zips of the Lambdas, in target/lambda
 build-lambda:
     #!/usr/bin/env bash
@@ -98,13 +103,19 @@ contract url="http://127.0.0.1:8080" key_file="data/admin.key":
     EVENTLEDGER_API_URL={{ url }} EVENTLEDGER_API_KEY="$(cat {{ key_file }})" cargo test --workspace --test contract
 
 # the contract suite on a second implementation of DynamoDB, MiniStack, through the SDK's own network client
-check-emulator:
+check-emulator: _ministack
+    tests/emulator/serve {{ ministack }} tests/emulator/check
+
+# the operator tools and the interfaces of AWS that they use, CloudWatch and API Gateway among them, on MiniStack
+check-aws: _ministack
+    tests/emulator/serve {{ ministack }} cargo test --workspace --test aws -- --ignored --test-threads 1
+
+# It needs cbor2 and does not say so.
+_ministack:
     #!/usr/bin/env bash
     set -euo pipefail
     venv={{ tools }}/ministack
-    # It needs cbor2 and does not say so.
     [ -x "$venv/bin/ministack" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet ministack==1.5.33 cbor2==6.3.0; }
-    tests/emulator/check "$venv/bin/python"
 
 # how long an unknown id and a wrong secret take to be refused, and whether that tells them apart
 key-timing *arguments:

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use platform::telemetry::alarms::Strictness;
 use serde::Deserialize;
 
 use crate::failure::{Failure, Result};
@@ -9,33 +10,53 @@ use crate::failure::{Failure, Result};
 /// What is true of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The AWS account; while nobody has filled it in, nothing is written.
-    pub account: Option<String>,
+    pub(crate) account: Option<String>,
     /// The AWS region.
-    pub region: String,
+    pub(crate) region: String,
     /// The DynamoDB table.
-    pub table: String,
+    pub(crate) table: String,
     /// Whether its name must be typed again before anything is written.
-    pub protected: bool,
+    pub(crate) protected: bool,
+    /// How strictly it is watched.
+    pub(crate) alarms: Strictness,
+    /// What its clients reach it through.
+    pub(crate) edge: Edge,
+}
+
+/// What the clients of an environment reach it through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Edge {
+    /// An HTTP API of API Gateway, which knows no API keys; or nothing, for a local server.
+    Http,
+    /// A REST API of API Gateway, whose usage plans meter clients by their usage ids.
+    Rest,
 }
 
 /// An environment with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// As its folder is called, and as its API keys carry it.
-    pub name: String,
+    pub(crate) name: String,
     /// Where its settings are; nowhere for the table of a local server alone.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// What they say.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Environment {
     /// The one of a local server.
     pub(crate) fn local() -> Self {
-        let settings =
-            Settings { account: None, region: "local".to_owned(), table: embedded::TABLE.to_owned(), protected: false };
+        let settings = Settings {
+            account: None,
+            region: "local".to_owned(),
+            table: embedded::TABLE.to_owned(),
+            protected: false,
+            alarms: Strictness::Lenient,
+            edge: Edge::Http,
+        };
         Self { name: embedded::ENVIRONMENT.to_owned(), file: None, settings }
     }
 
@@ -54,8 +75,12 @@ impl Environment {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(unknown(folder, name)),
             Err(error) => return Err(Failure::file("read", &file, &error)),
         };
-        let settings = serde_json::from_str(&text)
+        let settings: Settings = serde_json::from_str(&text)
             .map_err(|error| Failure::Failed(format!("{} does not read: {error}", file.display())))?;
+        let is_account = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(account) = settings.account.as_ref().filter(|account| !is_account(account)) {
+            return Err(Failure::Failed(format!("{}: `{account}` is no AWS account of twelve digits", file.display())));
+        }
         Ok(Self { name: name.to_owned(), file: Some(file), settings })
     }
 }
@@ -88,10 +113,10 @@ mod tests {
 
     #[test]
     fn the_environments_of_the_repository_read_and_production_is_protected() {
-        for (name, protected) in [("dev", false), ("prod", true)] {
-            let environment = Environment::read(&repository(), name).unwrap();
-            assert_eq!(environment.settings.protected, protected, "{name}");
-            assert_eq!(environment.settings.table, format!("eventledger-{name}"));
+        for (name, protected, alarms) in [("dev", false, Strictness::Lenient), ("prod", true, Strictness::Strict)] {
+            let settings = Environment::read(&repository(), name).unwrap().settings;
+            assert_eq!((settings.protected, settings.alarms, settings.edge), (protected, alarms, Edge::Http), "{name}");
+            assert_eq!(settings.table, format!("eventledger-{name}"));
         }
     }
 
@@ -108,9 +133,11 @@ mod tests {
     fn what_is_misspelt_in_settings_is_not_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("dev")).unwrap();
-        let text = r#"{"account": null, "region": "r", "table": "t", "protectd": true, "protected": false}"#;
-        std::fs::write(folder.path().join("dev/settings.json"), text).unwrap();
-        let told = Environment::read(folder.path(), "dev").unwrap_err().to_string();
-        assert!(told.contains("protectd"), "{told}");
+        let right = std::fs::read_to_string(repository().join("dev/settings.json")).unwrap();
+        for (word, wrong) in [("protected", "protectd"), ("lenient", "lax"), ("http", "htp")] {
+            std::fs::write(folder.path().join("dev/settings.json"), right.replace(word, wrong)).unwrap();
+            let told = Environment::read(folder.path(), "dev").unwrap_err().to_string();
+            assert!(told.contains(wrong), "{told}");
+        }
     }
 }

@@ -220,6 +220,60 @@ fn what_is_wrong_is_told_in_a_sentence_and_by_the_exit_code() {
 }
 
 #[test]
+fn what_was_changed_by_hand_is_shown_with_who_and_why() {
+    let table = Table::of("ledger-keys");
+    let (billing, shipping) = (create(&table, "billing"), create(&table, "shipping"));
+    let _ = table.execute(&["revoke", billing.id()]).exits(0);
+    let shown = |arguments: &[&str]| {
+        let shown = table.run(&[&["audit", "-o", "json"], arguments].concat()).exits(0).json();
+        shown["audit_records"].as_array().expect("records").clone()
+    };
+    let all = shown(&[]);
+    let told: Vec<_> = all.iter().map(|record| (record["what"].as_str(), record["subject"].as_str())).collect();
+    let [of_billing, of_shipping] = [&billing, &shipping].map(|key| format!("api-key/{}", key.id()));
+    assert_eq!(
+        told,
+        [
+            (Some("ledger-keys create"), Some(of_billing.as_str())),
+            (Some("ledger-keys create"), Some(of_shipping.as_str())),
+            (Some("ledger-keys revoke"), Some(of_billing.as_str())),
+        ]
+    );
+    let revoked = &shown(&["--subject", billing.id()])[1];
+    assert_eq!((&revoked["before"][0]["state"], &revoked["after"][0]["state"]), (&"active".into(), &"revoked".into()));
+    assert_eq!((&revoked["who"], &revoked["reason"]), (&program::OPERATOR.into(), &program::REASON.into()));
+    let at: ledger::Timestamp = ledger::Timestamp::parse(revoked["at"].as_str().expect("a time")).expect("a time");
+    assert_eq!(table.audit()[2].at, at);
+
+    let for_people = table.run(&["audit", "--subject", &of_shipping]).exits(0);
+    assert!(for_people.answer.lines().all(|line| line.chars().count() <= 100), "{for_people:?}");
+    assert!(for_people.answer.contains("night shift") && !for_people.answer.contains("revoke"), "{for_people:?}");
+    let csv = table.run(&["audit", "-o", "csv"]).exits(0);
+    assert!(csv.answer.starts_with("at,who,what,subject,before,after,reason\n"), "{csv:?}");
+    assert_eq!(csv.answer.lines().count(), 4);
+    assert!(table.run(&["audit", "--since", "soon"]).exits(2).errors.contains("7d"));
+}
+
+#[test]
+fn only_an_edge_with_usage_plans_is_mirrored_and_never_from_a_local_table() {
+    let table = Table::of("ledger-keys");
+    let key = create(&table, "billing");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("dev")).expect("a folder");
+    let settings = include_str!("../../environments/dev/settings.json").replace("\"http\"", "\"rest\"");
+    std::fs::write(folder.path().join("dev/settings.json"), settings).expect("settings");
+    let rest = ["--environments", folder.path().to_str().expect("a path"), "--env", "dev"];
+    for verb in ["mirror", "usage"] {
+        let http = table.run(&["--env", "dev", verb]).exits(4);
+        assert!(http.errors.contains("the edge of dev is \"http\", which has no usage plans"), "{http:?}");
+        let local = table.run(&[&rest[..], &[verb]].concat()).exits(4);
+        assert!(local.errors.contains("leave out --backend"), "{local:?}");
+    }
+    let _ = table.execute(&["mirror"]).exits(4);
+    assert_eq!((table.audit().len(), state(&table, key.id())), (1, "active".to_owned()));
+}
+
+#[test]
 fn completions_and_pages_for_man_are_generated() {
     let completions = program::run("ledger-keys", &["completions", "bash"]).exits(0);
     assert!(completions.answer.contains("grace-report"), "{completions:?}");

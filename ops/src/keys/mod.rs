@@ -3,24 +3,31 @@
 //! A key is replaced without anybody being locked out: `rotate` makes a successor and gives the old key a grace in which both
 //! work; `grace-report` tells who still uses the old one; `finalize` ends it, and until then `undo` goes back.
 
+mod audit;
 mod change;
 mod create;
 mod find;
+mod mirror;
 mod record;
 mod revoke;
 mod rotate;
 mod scan;
 mod stale;
+mod usage;
 
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::Result;
+use crate::options::Common;
 
 const EXAMPLE: &str = "\
 Examples:
   ledger-keys --env dev list
   ledger-keys --env dev rotate 3kT9mQ2xW7bZ --grace 7d --secret-file ./billing.key
   ledger-keys --env prod revoke 3kT9mQ2xW7bZ --urgent --reason \"in a public repository\" --execute --confirm prod
+  ledger-keys --env prod audit --since 30d --subject 3kT9mQ2xW7bZ
+  ledger-keys --env dev mirror --reason \"new keys\" --execute
+  ledger-keys --env dev usage --since 30d -o csv
 
 Nothing is written without --execute. Exit codes: 0 done or shown, 1 failed or found, 2 not understood, 3 no such key,
 4 refused, 5 somebody else was faster.";
@@ -50,6 +57,12 @@ pub enum Keys {
     Stale(stale::Stale),
     /// Find keys in files, and tell which of them work
     Scan(scan::Scan),
+    /// Show what was changed by hand: when, by whom, and why
+    Audit(audit::Audit),
+    /// Keep the usage plans of a REST edge in step with the keys
+    Mirror(mirror::Mirror),
+    /// Tell how many requests each key made each day, as the usage plans of a REST edge counted them
+    Usage(usage::Usage),
 }
 
 impl crate::Verbs for Keys {
@@ -58,7 +71,8 @@ impl crate::Verbs for Keys {
         "API keys of EventLedger: make, rotate, revoke, and find those that leaked or that nobody uses";
     const EXAMPLE: &'static str = EXAMPLE;
 
-    async fn run(self, desk: &Desk) -> Result<Exit> {
+    async fn run(self, common: &Common) -> Result<Exit> {
+        let desk = &Desk::open(common).await?;
         match self {
             Self::Create(create) => create.run(desk).await,
             Self::Bootstrap(bootstrap) => bootstrap.run(desk).await,
@@ -71,6 +85,9 @@ impl crate::Verbs for Keys {
             Self::Revoke(revoke) => revoke.run(desk).await,
             Self::Stale(stale) => stale.run(desk).await,
             Self::Scan(scan) => scan.run(desk).await,
+            Self::Audit(audit) => audit.run(desk).await,
+            Self::Mirror(mirror) => Box::pin(mirror.run(common, desk)).await,
+            Self::Usage(usage) => usage.run(common, desk).await,
         }
     }
 }
