@@ -2,6 +2,11 @@
 
 mod program;
 
+#[path = "lag/history.rs"]
+mod history;
+#[path = "lag/serve.rs"]
+mod serve;
+
 use program::Table;
 use program::orders::{begin, go_on, publish};
 use serde_json::{Value, json};
@@ -83,4 +88,13 @@ fn what_is_absent_is_told_by_its_own_exit_code() {
     let _ = table.run(&["check", "--subscription", "billing"]).exits(2);
     let wrong = table.run(&["check", "--stream", "or ders"]).exits(2);
     assert!(wrong.errors.contains("no name of a stream"), "{wrong:?}");
+}
+
+#[test]
+fn a_watch_needs_a_terminal() {
+    let table = Table::of("ledger-lag");
+    let refused = table.run(&["watch"]).exits(4);
+    assert!(refused.errors.contains("use `report`") && refused.answer.is_empty(), "{refused:?}");
+    let unclear = table.run(&["watch", "-o", "json"]).exits(2);
+    assert!(unclear.errors.contains("use `report`"), "{unclear:?}");
 }

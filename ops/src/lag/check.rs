@@ -1,5 +1,6 @@
 //! The check: one word for a monitor, by the exit code.
 
+use ledger::limits::HOUR_MS;
 use ledger::{Observation, Status};
 use serde::Serialize;
 
@@ -15,9 +16,10 @@ use crate::time::{Duration, short};
 pub struct Check {
     #[command(flatten)]
     selection: Selection,
-    /// Warn when the first event that is not committed expires within so long, as in 12h
-    #[arg(long, value_name = "DURATION", default_value = "12h")]
-    min_headroom: Duration,
+    /// Warn when the first event that is not committed expires within so long; 12h, or a fifth of the retention, if that is
+    /// shorter, when it is not given
+    #[arg(long, value_name = "DURATION")]
+    min_headroom: Option<Duration>,
     /// Warn when the first event that is not committed is older, as in 1h; else no lag alone is a reason
     #[arg(long, value_name = "DURATION")]
     max_lag: Option<Duration>,
@@ -51,18 +53,21 @@ impl Row for Concern {
     }
 }
 
+/// Until the first loss; of a stream that keeps events for hours it would always be less.
+const MIN_HEADROOM_MS: u64 = 12 * HOUR_MS;
 const ERROR: &str = "ERR";
 const WARNING: &str = "WARN";
 
 impl Check {
     pub(super) async fn run(self, desk: &Desk) -> Result<Exit> {
         let seen = self.selection.observe(desk).await?;
+        seen.tell();
         let concerns: Vec<_> = seen.observations.iter().filter_map(|seen| self.concern(seen)).collect();
         desk.output.rows("concerns", &concerns)?;
         let has = |level: &str| concerns.iter().any(|concern| concern.level == level);
         Ok(if has(ERROR) {
             Exit::Error
-        } else if !seen.complete {
+        } else if !seen.is_complete() {
             // What could not be looked at may be worse.
             say("not everything could be looked at");
             Exit::Failed
@@ -85,7 +90,8 @@ impl Check {
             Status::Ok | Status::Idle => None,
         };
         let by_headroom = || {
-            let left = seen.headroom_ms.filter(|left| *left < self.min_headroom.0)?;
+            let least = self.min_headroom.map_or(MIN_HEADROOM_MS.min(seen.retention_ms / 5), |least| least.0);
+            let left = seen.headroom_ms.filter(|left| *left < least)?;
             Some((WARNING, format!("loses events in {}", short(left))))
         };
         let by_lag = || {

@@ -26,27 +26,37 @@ pub(super) struct Selection {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) observations: Vec<Observation>,
+    /// Which streams could not be looked at, and why, a sentence each.
+    pub(super) left_out: Vec<String>,
+}
+
+impl Seen {
     /// Whether that is all that was meant.
-    pub(super) complete: bool,
+    pub(super) fn is_complete(&self) -> bool {
+        self.left_out.is_empty()
+    }
+
+    /// Says what was left out.
+    pub(super) fn tell(&self) {
+        self.left_out.iter().for_each(|sentence| say(sentence));
+    }
 }
 
 impl Selection {
-    /// Looks at them. A stream that cannot be looked at keeps none of the others from it.
+    /// Looks at them. A stream that cannot be looked at keeps none of the others from it, and says nothing by itself: who
+    /// draws on the terminal wants no lines between.
     pub(super) async fn observe(&self, desk: &Desk) -> Result<Seen> {
         if let Some(stream) = &self.stream {
             let observations = desk.ledger.observe(stream, self.subscription.as_ref()).await?;
-            return Ok(Seen { observations, complete: true });
+            return Ok(Seen { observations, left_out: Vec::new() });
         }
-        let mut seen = Seen { observations: Vec::new(), complete: true };
+        let mut seen = Seen::default();
         for stream in streams(desk).await? {
             match desk.ledger.observe(&stream, None).await {
                 Ok(observations) => seen.observations.extend(observations),
                 // It was deleted since.
                 Err(ledger::Error::StreamNotFound) => {}
-                Err(error) => {
-                    seen.complete = false;
-                    say(&format!("{stream} was left out: {}", Failure::from(error)));
-                }
+                Err(error) => seen.left_out.push(format!("{stream} was left out: {}", Failure::from(error))),
             }
         }
         Ok(seen)

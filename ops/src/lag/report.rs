@@ -28,20 +28,20 @@ pub struct Report {
 /// A subscription in a partition.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct LagRow {
-    stream: String,
-    subscription: String,
-    partition: u16,
-    status: Status,
-    committed: u64,
-    tail: u64,
-    lag_events: u64,
-    lag_ms: u64,
-    in_per_second: Option<f64>,
-    out_per_second: Option<f64>,
+    pub(super) stream: String,
+    pub(super) subscription: String,
+    pub(super) partition: u16,
+    pub(super) status: Status,
+    pub(super) committed: u64,
+    pub(super) tail: u64,
+    pub(super) lag_events: u64,
+    pub(super) lag_ms: u64,
+    pub(super) in_per_second: Option<f64>,
+    pub(super) out_per_second: Option<f64>,
     /// Until it has caught up at this speed; absent where it does not.
-    eta_ms: Option<u64>,
+    pub(super) eta_ms: Option<u64>,
     /// Until the first event that it has not committed expires.
-    headroom_ms: Option<u64>,
+    pub(super) headroom_ms: Option<u64>,
 }
 
 impl Row for LagRow {
@@ -92,9 +92,9 @@ impl Report {
             desk.ledger.clock().sleep(self.over.0).await;
             (Some(first), self.selection.observe(desk).await?)
         };
-        let complete = last.complete;
+        last.tell();
         desk.output.rows("positions", &rows(before.as_ref(), &last))?;
-        Ok(if complete { Exit::Done } else { Exit::Failed })
+        Ok(if last.is_complete() { Exit::Done } else { Exit::Failed })
     }
 }
 
