@@ -37,6 +37,10 @@ test *arguments:
 check:
     .ci/run
 
+# all binaries in release: the compiler may refuse there what it builds in dev
+build-release:
+    cargo build --workspace --bins --release
+
 # format the code
 fmt:
     cargo fmt
