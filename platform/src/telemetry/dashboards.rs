@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::alarms::{self, Strictness};
 use super::catalogue::{self, Dimension, Metric};
-use super::series::{FUNCTIONS, Place, Series, Statistic, ours};
+use super::series::{ASKED, FUNCTIONS, Place, Series, Statistic, UNASKED, ours, sums};
 
 /// Columns of a dashboard of CloudWatch.
 const COLUMNS: usize = 24;
@@ -42,8 +42,8 @@ pub struct Panel {
 }
 
 impl Panel {
-    fn new<const N: usize>(title: &'static str, unit: &'static str, lines: [(&'static str, Series); N]) -> Self {
-        Self { title, unit, lines: lines.to_vec(), alarm: None }
+    fn new(title: &'static str, unit: &'static str, lines: impl IntoIterator<Item = (&'static str, Series)>) -> Self {
+        Self { title, unit, lines: lines.into_iter().collect(), alarm: None }
     }
 
     fn under(self, alarm: &'static str) -> Self {
@@ -65,13 +65,8 @@ pub fn all() -> Vec<Dashboard> {
     vec![overview(), publishing(), consumers(), compaction(), access(), store()]
 }
 
-fn asked(metric: Metric) -> [(&'static str, Series); 3] {
-    let of = |service: &'static [(Dimension, &'static str)]| Series::ours(metric, service, Statistic::Sum);
-    [
-        ("admin", of(&[(Dimension::Service, "admin")])),
-        ("publish", of(&[(Dimension::Service, "publish")])),
-        ("poll", of(&[(Dimension::Service, "poll")])),
-    ]
+fn asked(metric: Metric) -> impl Iterator<Item = (&'static str, Series)> {
+    sums(metric, ASKED)
 }
 
 fn functions(metric: &'static str, title: &'static str) -> Panel {
@@ -246,16 +241,7 @@ fn access() -> Dashboard {
 }
 
 fn store() -> Dashboard {
-    let services = |metric: Metric| {
-        let of = |service: &'static [(Dimension, &'static str)]| Series::ours(metric, service, Statistic::Sum);
-        [
-            ("admin", of(&[(Dimension::Service, "admin")])),
-            ("publish", of(&[(Dimension::Service, "publish")])),
-            ("poll", of(&[(Dimension::Service, "poll")])),
-            ("compactor", of(&[(Dimension::Service, "compactor")])),
-            ("keeper", of(&[(Dimension::Service, "keeper")])),
-        ]
-    };
+    let services = |metric: Metric| asked(metric).chain(sums(metric, UNASKED));
     Dashboard {
         name: "store",
         question: "Does DynamoDB answer, and what does it cost?",

@@ -7,8 +7,20 @@ use super::catalogue::{self, Dimension, Metric};
 /// are cut off by API Gateway after 30.
 pub const FUNCTIONS: &[(&str, u32)] =
     &[("admin", 30), ("publish", 30), ("poll", 30), ("compactor", 300), ("keeper", 300), ("canary", 30)];
+/// Names and values of dimensions.
+pub type Dimensions = &'static [(Dimension, &'static str)];
+/// A service, and the dimension of the series that are of all of it.
+pub type OfService = (&'static str, Dimensions);
+
 /// The services that clients ask.
-pub const ASKED: &[&str] = &["admin", "publish", "poll"];
+pub const ASKED: &[OfService] = &[
+    ("admin", &[(Dimension::Service, "admin")]),
+    ("publish", &[(Dimension::Service, "publish")]),
+    ("poll", &[(Dimension::Service, "poll")]),
+];
+/// Those that work for nobody in particular, on the store.
+pub const UNASKED: &[OfService] =
+    &[("compactor", &[(Dimension::Service, "compactor")]), ("keeper", &[(Dimension::Service, "keeper")])];
 
 /// Where an environment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +45,7 @@ impl Place<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// We do, with the dimensions of one of the metric's sets.
-    Ours(Metric, &'static [(Dimension, &'static str)]),
+    Ours(Metric, Dimensions),
     /// AWS Lambda does, for the function of a service.
     Function {
         /// The metric's name.
@@ -89,7 +101,7 @@ pub struct Series {
 impl Series {
     /// One of ours.
     #[must_use]
-    pub const fn ours(metric: Metric, dimensions: &'static [(Dimension, &'static str)], statistic: Statistic) -> Self {
+    pub const fn ours(metric: Metric, dimensions: Dimensions, statistic: Statistic) -> Self {
         Self { source: Source::Ours(metric, dimensions), statistic }
     }
 
@@ -126,6 +138,11 @@ impl Series {
             Source::Table { .. } => vec![("TableName", place.table.to_owned())],
         }
     }
+}
+
+/// The sum of a metric of ours for each of some services, with their names.
+pub fn sums(metric: Metric, services: &[OfService]) -> impl Iterator<Item = (&'static str, Series)> {
+    services.iter().map(move |(service, of)| (*service, Series::ours(metric, of, Statistic::Sum)))
 }
 
 /// One of our series, by the service and, where it is named, the operation.

@@ -2,7 +2,7 @@
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
 use crate::telemetry::catalogue::{self, Dimension};
-use crate::telemetry::series::{ASKED, Series, Statistic, ours};
+use crate::telemetry::series::{ASKED, Series, Statistic, ours, sums};
 
 const FIVE_MINUTES: u32 = 300;
 const HOUR: u32 = 3_600;
@@ -99,11 +99,7 @@ fn admin_key_minted() -> Alarm {
 }
 
 fn limiter_open(strictness: Strictness) -> Alarm {
-    let open = [
-        ours!(RATE_LIMIT_FAIL_OPEN, "admin", Sum),
-        ours!(RATE_LIMIT_FAIL_OPEN, "publish", Sum),
-        ours!(RATE_LIMIT_FAIL_OPEN, "poll", Sum),
-    ];
+    let open = sums(catalogue::RATE_LIMIT_FAIL_OPEN, ASKED).map(|(_, series)| series);
     let (terms, expression) = sum("admitted", open);
     Alarm {
         name: "limiter-open",
@@ -127,9 +123,9 @@ fn limiter_open(strictness: Strictness) -> Alarm {
 }
 
 fn telemetry_broken() -> Alarm {
-    let invocations = ASKED.iter().map(|service| Series::function(service, "Invocations", Statistic::Sum));
+    let invocations = ASKED.iter().map(|(service, _)| Series::function(service, "Invocations", Statistic::Sum));
     let (mut terms, started) = sum("started", invocations);
-    let requests = [ours!(REQUESTS, "admin", Sum), ours!(REQUESTS, "publish", Sum), ours!(REQUESTS, "poll", Sum)];
+    let requests = sums(catalogue::REQUESTS, ASKED).map(|(_, series)| series);
     let (told, all) = sum("told", requests);
     terms.extend(told);
     Alarm {

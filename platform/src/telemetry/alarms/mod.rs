@@ -135,16 +135,6 @@ impl Comparison {
             Self::Below => "LessThanThreshold",
         }
     }
-
-    /// Whether it holds.
-    #[must_use]
-    pub fn holds(self, value: f64, threshold: f64) -> bool {
-        match self {
-            Self::AtLeast => value >= threshold,
-            Self::Above => value > threshold,
-            Self::Below => value < threshold,
-        }
-    }
 }
 
 /// What a period without a value counts as.

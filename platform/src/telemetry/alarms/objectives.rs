@@ -3,7 +3,7 @@
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
 use crate::telemetry::catalogue::{self, Dimension, Metric};
-use crate::telemetry::series::{ASKED, Series, Statistic};
+use crate::telemetry::series::{ASKED, Dimensions, Series, Statistic};
 
 /// A promise.
 struct Objective {
@@ -15,7 +15,7 @@ struct Objective {
     /// What counts the requests that fail it.
     bad: Metric,
     /// Whose requests.
-    of: &'static [&'static [(Dimension, &'static str)]],
+    of: &'static [Dimensions],
     /// The share of requests that may fail it, in percent.
     budget: f64,
     value: &'static str,
@@ -36,8 +36,7 @@ const WHY_SLOW: &str = "6 times the budget uses up a month of it in five days, 5
      looks at: too slow to wake anybody, too fast to leave. Below five bad requests in a window it is chance. In a lenient \
      environment the thresholds are twice as high.";
 
-const EVERY_SERVICE: &[&[(Dimension, &str)]] =
-    &[&[(Dimension::Service, ASKED[0])], &[(Dimension::Service, ASKED[1])], &[(Dimension::Service, ASKED[2])]];
+const EVERY_SERVICE: &[Dimensions] = &[ASKED[0].1, ASKED[1].1, ASKED[2].1];
 
 const OBJECTIVES: &[Objective] = &[
     Objective {

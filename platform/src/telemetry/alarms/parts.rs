@@ -2,7 +2,8 @@
 //! mean for clients is told by the objectives; they say where to look.
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
-use crate::telemetry::series::{FUNCTIONS, Series, Statistic, ours};
+use crate::telemetry::catalogue;
+use crate::telemetry::series::{ASKED, FUNCTIONS, Series, Statistic, UNASKED, ours, sums};
 
 const FIVE_MINUTES: u32 = 300;
 const HOUR: u32 = 3_600;
@@ -129,13 +130,8 @@ fn functions_timing_out() -> Alarm {
 }
 
 fn store_throttled(strictness: Strictness) -> Alarm {
-    let throttles = [
-        ours!(DYNAMO_THROTTLES, "admin", Sum),
-        ours!(DYNAMO_THROTTLES, "publish", Sum),
-        ours!(DYNAMO_THROTTLES, "poll", Sum),
-        ours!(DYNAMO_THROTTLES, "compactor", Sum),
-        ours!(DYNAMO_THROTTLES, "keeper", Sum),
-    ];
+    let throttles = sums(catalogue::DYNAMO_THROTTLES, ASKED).chain(sums(catalogue::DYNAMO_THROTTLES, UNASKED));
+    let throttles = throttles.map(|(_, series)| series);
     let (terms, expression) = sum("throttles", throttles);
     Alarm {
         name: "store-throttled",
