@@ -4,8 +4,18 @@
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use ledger::{Clock, Ledger, Randomness};
 
+/// The DynamoDB table.
+pub(crate) const TABLE: &str = "EVENTLEDGER_TABLE";
+/// The environment whose API keys are taken.
+pub(crate) const ENVIRONMENT: &str = "EVENTLEDGER_ENVIRONMENT";
+/// Which log lines are written.
+pub(crate) const LOG: &str = "EVENTLEDGER_LOG";
 /// OpenTelemetry's own variable for the collector of everything.
-const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+pub(crate) const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Where a client of the API finds it.
+pub(crate) const API_URL: &str = "EVENTLEDGER_API_URL";
+/// What a client of the API asks with.
+pub(crate) const API_KEY: &str = "EVENTLEDGER_API_KEY";
 
 /// What a process was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +59,7 @@ impl Client {
             let value = variable(name).map(|value| value.trim().to_owned());
             value.filter(|value| !value.is_empty()).ok_or(MissingVariable(name))
         };
-        Ok(Self { url: required("EVENTLEDGER_API_URL")?, key: required("EVENTLEDGER_API_KEY")? })
+        Ok(Self { url: required(API_URL)?, key: required(API_KEY)? })
     }
 }
 
@@ -78,9 +88,9 @@ impl Config {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let required = |name| set(name).ok_or(MissingVariable(name));
         Ok(Self {
-            table: required("EVENTLEDGER_TABLE")?,
-            environment: required("EVENTLEDGER_ENVIRONMENT")?,
-            log: set("EVENTLEDGER_LOG").unwrap_or_else(|| "info".to_owned()),
+            table: required(TABLE)?,
+            environment: required(ENVIRONMENT)?,
+            log: set(LOG).unwrap_or_else(|| "info".to_owned()),
             traces: set(TRACES_ENDPOINT),
         })
     }
@@ -121,6 +131,7 @@ pub async fn client(region: Option<String>) -> aws_sdk_dynamodb::Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::FUNCTIONS;
 
     #[test]
     fn nothing_is_coloured_for_whoever_asks_for_no_colour() {
@@ -142,6 +153,23 @@ mod tests {
             (config.table.as_str(), config.environment.as_str(), config.log.as_str()),
             ("ledger", "dev", "info")
         );
+    }
+
+    #[test]
+    fn each_function_starts_with_the_variables_that_it_needs_and_with_none_less() {
+        for function in FUNCTIONS {
+            let starts = |absent: Option<&str>| {
+                let told = |name: &str| {
+                    (Some(name) != absent && function.variables.contains(&name)).then(|| "something".to_owned())
+                };
+                let client = function.variables.contains(&API_URL).then(|| Client::read(told));
+                Config::read(told).and(client.transpose())
+            };
+            starts(None).unwrap();
+            for name in function.variables {
+                assert_eq!(starts(Some(name)).unwrap_err(), MissingVariable(name), "{}", function.service);
+            }
+        }
     }
 
     #[test]

@@ -88,6 +88,12 @@ pub struct Endpoint {
 pub struct Unguarded(Endpoint);
 
 impl Endpoint {
+    /// Method and path, as the routes of API Gateway write them, which name the parts of a path as we do.
+    #[must_use]
+    pub fn route(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
     /// An endpoint for GET.
     #[must_use]
     pub fn get(path: &'static str, operation_id: &'static str, summary: &'static str) -> Unguarded {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod deadline;
 mod edge;
 pub mod endpoint;
+pub mod functions;
 pub mod headers;
 pub mod health;
 pub mod in_flight;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use embedded::{CallInfo, Course, Decision, Failure, Fate, Page};
 use ledger::model::Incarnation;
+use platform::functions::Function;
 
 use crate::history::{Facts, Touched};
 use crate::swarm::CallFaults;
@@ -14,6 +15,8 @@ use crate::world::Inner;
 pub(crate) struct ProcessFate {
     world: Weak<Inner>,
     name: String,
+    /// The Lambda whose role it has.
+    function: &'static Function,
     running: Mutex<Running>,
 }
 
@@ -21,6 +24,7 @@ pub(crate) struct ProcessFate {
 #[derive(Default)]
 struct Running {
     facts: Facts,
+    by_an_operator: bool,
     calls: u64,
     plan: Plan,
     dead: bool,
@@ -42,8 +46,22 @@ pub(crate) struct Plan {
 }
 
 impl ProcessFate {
-    pub(crate) fn new(world: Weak<Inner>, name: String) -> Self {
-        Self { world, name, running: Mutex::default() }
+    pub(crate) fn new(world: Weak<Inner>, name: String, function: &'static Function) -> Self {
+        Self { world, name, function, running: Mutex::default() }
+    }
+
+    /// What its role does not allow, AWS would refuse; and what nobody ever needs, no role should allow.
+    fn note_permissions(&self, world: &Inner, call: &CallInfo) {
+        if self.running().by_an_operator {
+            return;
+        }
+        let service = self.function.service;
+        for access in &call.accesses {
+            match self.function.permission(&access.action, &access.partition_key) {
+                Some((key, action)) => world.count(permission(service, action, key)),
+                None => world.anomaly(format!("0 {service} may not do {} to {}", access.action, access.partition_key)),
+            }
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -52,7 +70,8 @@ impl ProcessFate {
 
     /// An invocation begins.
     pub(crate) fn begin(&self, facts: Facts, plan: Plan) {
-        *self.running() = Running { facts, plan, ..Running::default() };
+        let by_an_operator = facts.get().by_an_operator;
+        *self.running() = Running { facts, by_an_operator, plan, ..Running::default() };
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -90,6 +109,11 @@ impl ProcessFate {
         }
         (world.now() < running.cut_off_until).then_some(Decision::Before(Failure::ConnectionReset))
     }
+}
+
+/// What it is counted by that a permission was needed.
+pub(crate) fn permission(service: &str, action: &str, partition_key: &str) -> String {
+    format!("{service} did {action} to {partition_key}")
 }
 
 /// Adds a call to what an invocation touched.
@@ -138,6 +162,7 @@ impl Fate for ProcessFate {
             self.running().facts.change(|touched| touched.lost_a_reply = true);
         }
         world.call_of_the_store();
+        self.note_permissions(&world, call);
         world.trace(&[&self.name, &call.operation, &call.partition_keys.join(" "), &format!("{course:?}")]);
         course
     }

@@ -27,6 +27,8 @@ pub(crate) struct Touched {
     pub(crate) calls: u64,
     /// Whether a write of a log took effect and its answer was lost.
     pub(crate) lost_a_reply: bool,
+    /// Whether it is an operator's, who has rights of its own.
+    pub(crate) by_an_operator: bool,
 }
 
 /// Shared between a request and the calls that it makes.
@@ -34,6 +36,13 @@ pub(crate) struct Touched {
 pub(crate) struct Facts(Arc<Mutex<Touched>>);
 
 impl Facts {
+    /// Of what an operator does, with tools and rights of its own.
+    pub(crate) fn of_an_operator() -> Self {
+        let facts = Self::default();
+        facts.change(|touched| touched.by_an_operator = true);
+        facts
+    }
+
     pub(crate) fn change(&self, change: impl FnOnce(&mut Touched)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }

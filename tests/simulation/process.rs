@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use ledger::{Clock, Ledger, Randomness, Settings};
+use platform::functions::{FUNCTIONS, Function};
 use platform::telemetry::Telemetry;
 
 use crate::fate::{Plan, ProcessFate};
@@ -24,6 +25,14 @@ pub(crate) enum Service {
     Keeper,
 }
 
+impl Service {
+    /// The Lambda that it is.
+    fn function(self) -> &'static Function {
+        let name = format!("{self:?}").to_lowercase();
+        FUNCTIONS.iter().find(|function| function.service == name).expect("each service is a Lambda")
+    }
+}
+
 /// A process.
 pub(crate) struct Process {
     pub(crate) service: Service,
@@ -38,7 +47,8 @@ pub(crate) struct Process {
 impl Process {
     /// A cold start.
     pub(crate) fn start(world: &Arc<Inner>, service: Service, number: usize, randomness: Randomness) -> Arc<Self> {
-        let fate = Arc::new(ProcessFate::new(Arc::downgrade(world) as Weak<Inner>, format!("{service:?} {number}")));
+        let (name, world_of_it) = (format!("{service:?} {number}"), Arc::downgrade(world) as Weak<Inner>);
+        let fate = Arc::new(ProcessFate::new(world_of_it, name, service.function()));
         let skew = i64::try_from(world.swarm.skew_ms).unwrap_or_default();
         let ahead = world.dice.between(0..=2 * world.swarm.skew_ms);
         let clock = world.clock.skewed(i64::try_from(ahead).unwrap_or_default() - skew);

@@ -201,6 +201,25 @@ pub(crate) async fn rest(world: &World, readers: &mut tokio::task::JoinSet<()>) 
     } else if !world.0.swarm.leaps.contains(&Leap::Neglect) {
         world.0.anomaly("22 the log cannot be read at rest");
     }
+    ask_what_nobody_asked(&client).await;
+}
+
+/// What no actor ever asks for: compaction now, of a stream that nobody else knows, and whether all is well.
+async fn ask_what_nobody_asked(client: &Client) {
+    let world = &client.world.0;
+    let late = format!("{STREAM}-late");
+    let path = |of_it: &str| format!("/streams/{late}/{of_it}");
+    let (definition, event) = (json!({ "stream_id": late }), json!({ "key": "a", "type": "t", "data": 1 }));
+    let replies = [
+        unlimited(world, async || client.admin("POST", "/streams", Some(definition.clone())).await).await,
+        unlimited(world, async || client.post(Service::Publish, &path("events"), &[], event.clone()).await).await,
+        unlimited(world, async || client.admin("POST", &path("compact"), None).await).await,
+        unlimited(world, async || client.get(&path("compacted/a")).await).await,
+        client.admin("GET", "/health", None).await,
+    ];
+    for reply in replies.iter().filter(|reply| !reply.is_ok()) {
+        world.anomaly(format!("22 what nobody asked before: {} {}", reply.status(), reply.code()));
+    }
 }
 
 /// Whatever a client asks now must be done at once, but for these problems.

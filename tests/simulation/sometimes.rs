@@ -1,6 +1,9 @@
 //! What must have happened often enough in a run of many seeds. A fault that never fires, a problem that is never answered
 //! and a path that is never taken prove nothing, so the run fails without them.
 
+use platform::functions::{Access, FUNCTIONS};
+
+use crate::fate::permission;
 use crate::suite::Totals;
 
 /// How often, at least.
@@ -77,6 +80,15 @@ const HAPPENED: [&str; 61] = [
     "problem unauthenticated",
 ];
 
+/// What roles allow and nobody needed. The canary is not in the fleet, and may do nothing to the table.
+fn unused_permissions(totals: &Totals) -> impl Iterator<Item = String> {
+    FUNCTIONS.iter().flat_map(|function| {
+        let permissions = function.access.iter().flat_map(Access::permissions);
+        let names = permissions.map(|(key, action)| permission(function.service, action, key));
+        names.filter(|name| totals.counters.get(name) == 0).map(|name| format!("never: {name}"))
+    })
+}
+
 /// Fails when something did not happen often enough.
 pub(crate) fn check(totals: &Totals) -> Result<(), String> {
     let on = |faults: &[&str], operations: &[&str]| -> Vec<Vec<String>> {
@@ -90,10 +102,12 @@ pub(crate) fn check(totals: &Totals) -> Result<(), String> {
     let deletes = [&BEFORE[..], &AFTER[..]].map(|faults| on(faults, &["DeleteItem"]).concat());
     let faults = on(&BEFORE, &all).into_iter().chain(on(&AFTER, &WRITES)).chain(deletes);
     let wanted = faults.chain(HAPPENED.map(|name| vec![name.to_owned()]));
+    let never = unused_permissions(totals);
     let seldom: Vec<String> = wanted
         .map(|names| (names.iter().map(|name| totals.counters.sum(name)).sum::<u64>(), names))
         .filter(|(count, _)| *count < OFTEN)
         .map(|(count, names)| format!("{count} times: {}", names.join(", or ")))
+        .chain(never)
         .collect();
     // The replicas are there for whoever forgets to ask for consistency.
     if totals.counters.sum("stale read") > 0 {

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::alarms::{self, Strictness};
 use super::catalogue::{self, Dimension, Metric};
-use super::series::{ASKED, FUNCTIONS, Place, Series, Statistic, UNASKED, ours, sums};
+use crate::functions::{FUNCTIONS, Function};
+
+use super::series::{ASKED, Place, Series, Statistic, UNASKED, ours, sums};
 
 /// Columns of a dashboard of CloudWatch.
 const COLUMNS: usize = 24;
@@ -70,7 +72,8 @@ fn asked(metric: Metric) -> impl Iterator<Item = (&'static str, Series)> {
 }
 
 fn functions(metric: &'static str, title: &'static str) -> Panel {
-    let lines = FUNCTIONS.iter().map(|(service, _)| (*service, Series::function(service, metric, Statistic::Sum)));
+    let lines =
+        FUNCTIONS.iter().map(|Function { service, .. }| (*service, Series::function(service, metric, Statistic::Sum)));
     Panel { title, unit: "invocations", lines: lines.collect(), alarm: None }
 }
 

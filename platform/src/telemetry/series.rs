@@ -3,10 +3,6 @@
 
 use super::catalogue::{self, Dimension, Metric};
 
-/// The Lambdas of an environment, by their services, and for how long AWS lets each run, in seconds. Those that clients ask
-/// are cut off by API Gateway after 30.
-pub const FUNCTIONS: &[(&str, u32)] =
-    &[("admin", 30), ("publish", 30), ("poll", 30), ("compactor", 300), ("keeper", 300), ("canary", 30)];
 /// Names and values of dimensions.
 pub type Dimensions = &'static [(Dimension, &'static str)];
 /// A service, and the dimension of the series that are of all of it.

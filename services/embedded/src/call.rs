@@ -6,6 +6,15 @@ use serde_json::{Map, Value};
 use crate::answer::Answer;
 use crate::operations;
 
+/// What AWS asks permission for before it answers a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The action of AWS's access management, without its service. A transaction has none of its own: those of its items count.
+    pub action: String,
+    /// The partition key that it is done to, `dynamodb:LeadingKeys` in a policy.
+    pub partition_key: String,
+}
+
 /// A call that is about to be answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallInfo {
@@ -13,6 +22,8 @@ pub struct CallInfo {
     pub operation: String,
     /// The partition keys it touches or queries, each once, in the order of the request; none for a scan.
     pub partition_keys: Vec<String>,
+    /// What it needs permission for.
+    pub accesses: Vec<Access>,
     /// How many items a transaction names; 0 for any other operation.
     pub transaction_items: usize,
     /// The token of a transaction, which is the same whenever it is tried again; empty for any other operation.
@@ -47,6 +58,7 @@ impl CallInfo {
         collect_keys(request, &mut partition_keys);
         Self {
             operation: operation.to_owned(),
+            accesses: accesses(operation, request, &partition_keys),
             partition_keys,
             transaction_items: request["TransactItems"].as_array().map_or(0, Vec::len),
             transaction_token: request["ClientRequestToken"].as_str().unwrap_or_default().to_owned(),
@@ -88,6 +100,22 @@ fn queried_key(request: &Value) -> Option<String> {
         let text = request["ExpressionAttributeValues"][value.trim()]["S"].as_str()?;
         (name == PARTITION_KEY).then(|| text.to_owned())
     })
+}
+
+/// What a call needs permission for, by <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>.
+fn accesses(operation: &str, request: &Value, partition_keys: &[String]) -> Vec<Access> {
+    let to = |action: &str, keys: &[String]| -> Vec<Access> {
+        keys.iter().map(|key| Access { action: action.to_owned(), partition_key: key.clone() }).collect()
+    };
+    let Some(items) = request["TransactItems"].as_array() else { return to(operation, partition_keys) };
+    let members = items.iter().filter_map(Value::as_object).flatten();
+    members
+        .flat_map(|(kind, item)| {
+            let mut keys = Vec::new();
+            collect_keys(item, &mut keys);
+            to(&format!("{kind}Item"), &keys)
+        })
+        .collect()
 }
 
 /// Every item and key in a request, however deep an operation nests it, is an object with a partition key.

@@ -23,7 +23,7 @@ mod operations;
 mod pages;
 mod replica;
 
-pub use call::{Call, CallInfo};
+pub use call::{Access, Call, CallInfo};
 pub use data_directory::{DataDirectory, DirectoryError, ENVIRONMENT, TABLE};
 pub use engine::{Engine, is_disk_full};
 pub use fault::{Course, Decision, Failure, Fate, Fault, FaultKind, Page};

@@ -20,6 +20,9 @@ pub const SORT_KEY: &str = "SK";
 /// The attribute of DynamoDB's time to live, in seconds since the epoch.
 pub const TIME_TO_LIVE: &str = "expires_at";
 
+/// What the change stream of an environment's table tells of an item that changed: its keys, for a doorbell carries no data.
+pub const STREAM_VIEW: &str = "KEYS_ONLY";
+
 /// How often to ask whether a new table is ready: with the pause below, about a minute.
 const STATUS_QUESTIONS: u32 = 120;
 const STATUS_PAUSE_MS: u64 = 500;

@@ -148,7 +148,7 @@ impl Guest {
 pub(crate) async fn attempt(world: &World, id: &str, change: &Change) -> Option<Result<()>> {
     let plan = world.plan(Service::Admin);
     let work = |it: Arc<Process>| async move { change.apply(&it.ledger, id).await };
-    world.invoke(Service::Admin, Facts::default(), plan, work).await
+    world.invoke(Service::Admin, Facts::of_an_operator(), plan, work).await
 }
 
 impl Change {

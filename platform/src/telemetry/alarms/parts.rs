@@ -2,8 +2,9 @@
 //! mean for clients is told by the objectives; they say where to look.
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
+use crate::functions::{FUNCTIONS, Function};
 use crate::telemetry::catalogue;
-use crate::telemetry::series::{ASKED, FUNCTIONS, Series, Statistic, UNASKED, ours, sums};
+use crate::telemetry::series::{ASKED, Series, Statistic, UNASKED, ours, sums};
 
 const FIVE_MINUTES: u32 = 300;
 const HOUR: u32 = 3_600;
@@ -48,7 +49,7 @@ fn canary_failing(strictness: Strictness) -> Alarm {
 }
 
 fn of_functions(metric: &'static str, statistic: Statistic) -> impl Iterator<Item = Series> {
-    FUNCTIONS.iter().map(move |(service, _)| Series::function(service, metric, statistic))
+    FUNCTIONS.iter().map(move |function| Series::function(function.service, metric, statistic))
 }
 
 fn functions_failing(strictness: Strictness) -> Alarm {
@@ -101,9 +102,9 @@ fn functions_throttled() -> Alarm {
 fn functions_timing_out() -> Alarm {
     let (terms, shares): (Vec<_>, Vec<_>) = FUNCTIONS
         .iter()
-        .map(|(service, seconds)| {
+        .map(|Function { service, timeout_s, .. }| {
             let id = format!("longest_{service}");
-            let share = format!("100 * FILL({id}, 0) / {}", seconds * 1_000);
+            let share = format!("100 * FILL({id}, 0) / {}", timeout_s * 1_000);
             ((id, Series::function(service, "Duration", Statistic::Maximum)), share)
         })
         .unzip();
