@@ -4,6 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 tools := justfile_directory() / "target/tools"
 ministack := tools / "ministack/bin/python"
+terraform := tools / "terraform/bin/python"
 lambdas := "admin publish poll compactor keeper canary"
 
 # list the recipes
@@ -66,19 +67,61 @@ audit:
 openapi:
     UPDATE_EXPECT=1 cargo test --workspace --test contract -- description_is_the_committed_document
 
-# render alarms, dashboards and their pictures again, from the catalogue
+# render again what infrastructure code reads of the services, and alarms, dashboards and their pictures
 render:
-    UPDATE_EXPECT=1 cargo test --workspace --test render
+    UPDATE_EXPECT=1 cargo test --workspace --test infrastructure --test render
 
 # the zips of the Lambdas, in target/lambda
 build-lambda:
     #!/usr/bin/env bash
     set -euo pipefail
     venv={{ tools }}/cargo-lambda
-    [ -x "$venv/bin/cargo-lambda" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet cargo-lambda; }
+    [ -x "$venv/bin/cargo-lambda" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet cargo-lambda==1.9.2; }
     for name in {{ lambdas }}; do
-        PATH="$venv/bin:$PATH" cargo lambda build --release --compiler cargo --output-format zip --package "$name"
+        PATH="$venv/bin:$PATH" cargo lambda build --locked --release --compiler cargo --output-format zip --package "$name"
     done
+
+# how large each zip is, and how long its Lambda takes to ask for work
+start-up *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for name in {{ lambdas }}; do
+        python3 -m zipfile -e "target/lambda/$name/bootstrap.zip" "target/lambda/$name/unpacked"
+        chmod +x "target/lambda/$name/unpacked/bootstrap"
+    done
+    cargo run --quiet --package tests --example start-up -- target/lambda {{ arguments }}
+
+# once for each account and region: prepare to make the bucket that keeps what OpenTofu knows
+bootstrap-init environment="dev":
+    infra/run bootstrap-init {{ environment }}
+
+# make it
+bootstrap-apply environment="dev":
+    infra/run bootstrap-apply {{ environment }}
+
+# prepare an environment
+tf-init environment="dev":
+    infra/run tf-init {{ environment }}
+
+# write down what a deployment would change: a plan for `deploy`, and a summary for people
+plan environment="dev":
+    infra/run plan {{ environment }}
+
+# do what was written down, or write it down and ask
+deploy environment="dev":
+    infra/run deploy {{ environment }}
+
+# the API's URL, the table, the dashboards
+tf-output environment="dev":
+    infra/run tf-output {{ environment }}
+
+# let each function run the version before the one that it runs now
+roll-back environment="dev":
+    infra/run roll-back {{ environment }}
+
+# delete an environment with everything in it, after asking for its name
+destroy environment:
+    infra/run destroy {{ environment }}
 
 # publish this repository's history to the local server, rebuild it from there, and compare (start `just run` first)
 example *arguments:
@@ -113,6 +156,18 @@ check-emulator: _ministack
 # the operator tools and the interfaces of AWS that they use, CloudWatch and API Gateway among them, on MiniStack
 check-aws: _ministack
     tests/emulator/serve {{ ministack }} cargo test --workspace --test aws -- --ignored --test-threads 1
+
+# an environment from nothing to nothing on MiniStack, with the true zips, HCL and tools: `just build-lambda` comes first
+e2e: _ministack _terraform
+    tests/end_to_end/run {{ ministack }} {{ terraform }}
+
+# format, validity and tests of the infrastructure code, with a real core and a stand-in for the provider
+check-infra: _terraform
+    tests/terraform/check {{ terraform }}
+
+# A Terraform core, the provider's schema, and what asks the emulator.
+_terraform:
+    tests/terraform/install {{ tools }}/terraform
 
 # It needs cbor2 and does not say so.
 _ministack:

@@ -32,16 +32,11 @@ const PROCEDURES: [&str; 6] = [
 const LOOKS: &[&str] = &["get-", "list-", "describe-", "tail", "wait"];
 /// Operations of AWS that pages tell somebody to use and that change something.
 const CHANGES_AT_AWS: &[&str] = &[
-    "dynamodb create-table",
     "dynamodb restore-table-to-point-in-time",
-    "dynamodb update-continuous-backups",
-    "dynamodb update-table",
-    "dynamodb update-time-to-live",
-    "lambda create-event-source-mapping",
     "lambda delete-function-concurrency",
     "lambda put-function-concurrency",
+    "lambda update-alias",
     "lambda update-event-source-mapping",
-    "lambda update-function-code",
     "lambda update-function-configuration",
 ];
 
@@ -125,11 +120,21 @@ fn every_command_is_one() {
                 let is_known = looks(&command) || CHANGES_AT_AWS.contains(&operation.as_str());
                 assert!(is_known, "{place}: {operation} is not among those that pages use");
             }
-            "curl" | "cp" | "cargo" => {}
+            "tofu" => assert!(words.iter().all(|word| is_made(word)), "{place}: nothing of that name is made"),
+            "curl" | "cp" | "cargo" | "export" => {}
             word if word.starts_with("URL=") || word.starts_with("KEY=") => {}
             _ => ops::understands(words).unwrap_or_else(|error| panic!("{place}: {error}")),
         }
     }
+}
+
+/// Whether infrastructure code makes what a word of a command is the address of, as in `module.table.aws_dynamodb_table.this`;
+/// other words are let through.
+fn is_made(word: &str) -> bool {
+    let parts: Vec<_> = word.split('.').collect();
+    let ["module", _, "module", module, kind, name] = parts[..] else { return !word.starts_with("module.") };
+    let file = root().join(format!("infra/modules/{module}/main.tf"));
+    std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("resource \"{kind}\" \"{name}\" {{")))
 }
 
 /// Whether a command of AWS changes nothing.

@@ -1,0 +1,82 @@
+# The edge by default: an HTTP API, which costs a third of a REST API. It routes, throttles and writes an access log; who
+# may do what is decided by the functions behind it.
+
+resource "aws_apigatewayv2_api" "this" {
+  name          = var.name
+  description   = "EventLedger"
+  protocol_type = "HTTP"
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  for_each = var.functions
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_type       = "AWS_PROXY"
+  integration_method     = "POST"
+  integration_uri        = each.value.invoke_arn
+  payload_format_version = "2.0"
+  timeout_milliseconds   = 30000
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  for_each = merge([
+    for service, function in var.functions : { for route in function.routes : route => service }
+  ]...)
+
+  api_id    = aws_apigatewayv2_api.this.id
+  route_key = each.key
+  target    = "integrations/${aws_apigatewayv2_integration.this[each.value].id}"
+}
+
+# What is no route is refused in our words, and counted.
+resource "aws_apigatewayv2_route" "others" {
+  api_id    = aws_apigatewayv2_api.this.id
+  route_key = "$default"
+  target    = "integrations/${aws_apigatewayv2_integration.this[var.fallback].id}"
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = "/aws/apigateway/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_apigatewayv2_stage" "default" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  auto_deploy = true
+
+  default_route_settings {
+    throttling_rate_limit    = var.throttle.requests_per_second
+    throttling_burst_limit   = var.throttle.burst
+    detailed_metrics_enabled = true
+  }
+
+  # The functions write a line for each request that reaches them. This one tells of those that did not, and how long the
+  # way there took; never of paths, which may hold what a client calls its keys.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      time               = "$context.requestTime"
+      sourceIp           = "$context.identity.sourceIp"
+      routeKey           = "$context.routeKey"
+      status             = "$context.status"
+      responseLatency    = "$context.responseLatency"
+      integrationLatency = "$context.integrationLatency"
+      integrationStatus  = "$context.integrationStatus"
+      integrationError   = "$context.integrationErrorMessage"
+      error              = "$context.error.message"
+    })
+  }
+}
+
+resource "aws_lambda_permission" "this" {
+  for_each = var.functions
+
+  statement_id  = "api"
+  action        = "lambda:InvokeFunction"
+  function_name = each.value.name
+  qualifier     = each.value.alias
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*/*"
+}
