@@ -1,14 +1,18 @@
-"""Starts MiniStack, an AWS emulator in Python, as `just check-emulator` and `just check-aws` need it."""
+"""Starts MiniStack, an AWS emulator in Python, as `just check-emulator`, `just check-aws` and `just e2e` need it."""
 
 import collections
 import datetime
+import json
+import re
 import socketserver
 
 # Answers must leave at once: held back until the client's acknowledgement, each would take 40 ms.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 from ministack.app import main  # noqa: E402
+from ministack.core import iam_actions, iam_evaluator  # noqa: E402
 from ministack.services import apigateway_v1 as gateway  # noqa: E402
+from ministack.services import dynamodb  # noqa: E402
 
 # API Gateway takes the values of a change as texts and gives them back as what they are. MiniStack keeps the texts, with
 # which no client of AWS can read the API key or the usage plan any more.
@@ -64,5 +68,57 @@ async def handle_with_usage(method, path, headers, body, query):
 
 gateway._check_quota = check_quota_and_count
 gateway.handle_request = handle_with_usage
+
+# With AUTH=true a role's policy counts, and it may name the partition keys that it allows. MiniStack does not tell its policies
+# which keys a request names, and a condition on all of none is true, so each such condition would allow everything. Of a
+# transaction each item is authorized as what it does by itself, so each is told its own key.
+context_of = iam_actions.dynamodb_service_context
+enforce = iam_evaluator.enforce
+ITEMS = "items of the transaction"
+
+
+def partition_key(table):
+    """The name of the attribute that is a table's partition key."""
+    schema = dynamodb._tables.get(table, {}).get("KeySchema", [])
+    return next((key["AttributeName"] for key in schema if key["KeyType"] == "HASH"), None)
+
+
+def leading_keys(request):
+    """The values of partition keys that a request on one table names."""
+    name = partition_key(request.get("TableName"))
+    for member in ("Key", "Item"):
+        yield from request.get(member, {}).get(name, {}).values()
+    names = request.get("ExpressionAttributeNames", {})
+    for attribute, value in re.findall(r"([#\w]+)\s*=\s*(:\w+)", request.get("KeyConditionExpression", "")):
+        if names.get(attribute, attribute) == name:
+            yield from request["ExpressionAttributeValues"][value].values()
+
+
+def context_with_keys(body):
+    request = json.loads(body or b"{}")
+    items = [
+        (f"dynamodb:{kind}Item", key)
+        for item in request.get("TransactItems", [])
+        for kind, part in item.items()
+        for key in leading_keys(part)
+    ]
+    keys = list(leading_keys(request))
+    return context_of(body) | ({ITEMS: items} if items else {}) | ({"dynamodb:LeadingKeys": keys} if keys else {})
+
+
+def enforce_for_each_item(access_key, action, service, region, resource_arn, service_context=None):
+    context = dict(service_context or {})
+    items = context.pop(ITEMS, None)
+    contexts = [context] if items is None else [
+        context | {"dynamodb:LeadingKeys": [key]} for done, key in items if done == action
+    ]
+    denials = (
+        enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=each) for each in contexts
+    )
+    return next((denied for denied in denials if denied), None)
+
+
+iam_evaluator.enforce = enforce_for_each_item
+iam_actions.dynamodb_service_context = context_with_keys
 
 main()

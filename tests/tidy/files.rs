@@ -25,6 +25,7 @@ const EXPECTED: &[&str] = &[
     "LICENSE",
     "PROTOCOL.md",
     "README.md",
+    "SECURITY.md",
     "justfile",
     ".ci/run",
     "services/openapi.json",
