@@ -161,9 +161,11 @@ check-aws: _ministack
 e2e: _ministack _terraform
     tests/end_to_end/run {{ ministack }} {{ terraform }}
 
-# format, validity and tests of the infrastructure code, with a real core and a stand-in for the provider
+# format, validity and tests of the infrastructure code, with a real core and a stand-in for the provider; and checkov
 check-infra: _terraform
     tests/terraform/check {{ terraform }}
+    tests/terraform/install {{ tools }}/checkov tests/terraform/checkov.txt
+    tests/terraform/audit {{ tools }}/checkov
 
 # A Terraform core, the provider's schema, and what asks the emulator.
 _terraform:
