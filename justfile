@@ -71,15 +71,18 @@ openapi:
 render:
     UPDATE_EXPECT=1 cargo test --workspace --test infrastructure --test render
 
-# the zips of the Lambdas, in target/lambda
-build-lambda:
+# the zips of the Lambdas, in target/lambda, for this machine's processor or for x86_64 or arm64
+build-lambda architecture="":
     #!/usr/bin/env bash
     set -euo pipefail
     venv={{ tools }}/cargo-lambda
     [ -x "$venv/bin/cargo-lambda" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet cargo-lambda==1.9.2; }
     for name in {{ lambdas }}; do
-        PATH="$venv/bin:$PATH" cargo lambda build --locked --release --compiler cargo --output-format zip --package "$name"
+        PATH="$venv/bin:$PATH" cargo lambda build --locked --release --compiler cargo \
+            {{ if architecture == "arm64" { "--arm64" } else if architecture == "x86_64" { "--x86-64" } else { "" } }} \
+            --output-format zip --package "$name"
     done
+    infra/commit > target/lambda/release
 
 # how large each zip is, and how long its Lambda takes to ask for work
 start-up *arguments:
@@ -115,9 +118,9 @@ deploy environment="dev":
 tf-output environment="dev":
     infra/run tf-output {{ environment }}
 
-# let each function run the version before the one that it runs now
-roll-back environment="dev":
-    infra/run roll-back {{ environment }}
+# let each function run its version of a release; without one, list the releases
+roll-back environment="dev" release="":
+    infra/run roll-back {{ environment }} {{ release }}
 
 # delete an environment with everything in it, after asking for its name
 destroy environment:

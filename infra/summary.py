@@ -14,7 +14,10 @@ WORDS = {
     ("delete",): "deleted",
     ("delete", "create"): "deleted and made anew",
     ("create", "delete"): "made anew and the old one deleted",
+    ("forget",): "forgotten, and left as it is",
 }
+# What changes nothing.
+QUIET = {("no-op",), ("read",)}
 # What nothing brings back once it is gone.
 PRECIOUS = ("aws_dynamodb_table", "aws_s3_bucket")
 LONGEST = 60
@@ -42,16 +45,19 @@ def differences(change):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
-    changes = [change for change in plan.get("resource_changes", []) if tuple(change["change"]["actions"]) in WORDS]
+    changes = [change for change in plan.get("resource_changes", []) if tuple(change["change"]["actions"]) not in QUIET]
+    strange = [change["address"] for change in changes if tuple(change["change"]["actions"]) not in WORDS]
+    if strange:
+        sys.exit(f"it is not known what the plan does to {', '.join(strange)}")
     if not changes:
         print("Nothing changes.")
         return
     counts = collections.Counter(WORDS[tuple(change["change"]["actions"])] for change in changes)
     print(", ".join(f"{count} {word}" for word, count in counts.items()) + "\n")
 
-    gone = [change for change in changes if "delete" in change["change"]["actions"]]
+    gone = [change for change in changes if {"delete", "forget"} & set(change["change"]["actions"])]
     if gone:
-        print("DELETED, or deleted and made anew:")
+        print("DELETED, deleted and made anew, or forgotten:")
         for change in gone:
             warning = "  <- with everything in it" if change["type"] in PRECIOUS else ""
             print(f"  {change['address']}{warning}")

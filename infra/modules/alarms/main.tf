@@ -83,6 +83,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
       }
     }
   }
+
+  # One that a composite alarm names is deleted only when that names it no more.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_cloudwatch_composite_alarm" "this" {

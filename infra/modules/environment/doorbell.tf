@@ -12,6 +12,12 @@ locals {
       Resource = [module.table.stream_arn]
     },
     {
+      Sid      = "FindTheDoorbell"
+      Effect   = "Allow"
+      Action   = ["dynamodb:ListStreams"]
+      Resource = ["${module.table.arn}/stream/*"]
+    },
+    {
       Sid      = "Failures"
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]

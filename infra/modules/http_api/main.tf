@@ -68,7 +68,7 @@ resource "aws_apigatewayv2_stage" "default" {
       integrationLatency = "$context.integrationLatency"
       integrationStatus  = "$context.integrationStatus"
       integrationError   = "$context.integrationErrorMessage"
-      error              = "$context.error.message"
+      error              = "$context.error.responseType"
     })
   }
 }
