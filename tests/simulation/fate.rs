@@ -24,7 +24,6 @@ pub(crate) struct ProcessFate {
 #[derive(Default)]
 struct Running {
     facts: Facts,
-    by_an_operator: bool,
     calls: u64,
     plan: Plan,
     dead: bool,
@@ -52,7 +51,7 @@ impl ProcessFate {
 
     /// What its role does not allow, AWS would refuse; and what nobody ever needs, no role should allow.
     fn note_permissions(&self, world: &Inner, call: &CallInfo) {
-        if self.running().by_an_operator {
+        if self.running().facts.is_of_an_operator() {
             return;
         }
         let service = self.function.service;
@@ -70,8 +69,7 @@ impl ProcessFate {
 
     /// An invocation begins.
     pub(crate) fn begin(&self, facts: Facts, plan: Plan) {
-        let by_an_operator = facts.get().by_an_operator;
-        *self.running() = Running { facts, by_an_operator, plan, ..Running::default() };
+        *self.running() = Running { facts, plan, ..Running::default() };
     }
 
     pub(crate) fn is_dead(&self) -> bool {

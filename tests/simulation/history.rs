@@ -2,7 +2,7 @@
 //! Cursors are kept opened, because the checker may know what clients may not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::model::Incarnation;
 use ledger::model::cursor::Payload;
@@ -44,11 +44,19 @@ impl Facts {
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Touched)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.lock());
     }
 
     pub(crate) fn get(&self) -> Touched {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
+    }
+
+    pub(crate) fn is_of_an_operator(&self) -> bool {
+        self.lock().by_an_operator
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Touched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
