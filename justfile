@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 tools := justfile_directory() / "target/tools"
 ministack := tools / "ministack/bin/python"
 terraform := tools / "terraform/bin/python"
-lambdas := "admin publish poll compactor keeper canary"
+lambdas := "admin publish poll compactor keeper canary authorizer"
 
 # list the recipes
 default:
@@ -78,7 +78,7 @@ build-lambda architecture="":
     venv={{ tools }}/cargo-lambda
     [ -x "$venv/bin/cargo-lambda" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet cargo-lambda==1.9.2; }
     for name in {{ lambdas }}; do
-        PATH="$venv/bin:$PATH" cargo lambda build --locked --release --compiler cargo \
+        PATH="$venv/bin:$PATH" cargo lambda build --locked --profile lambda --compiler cargo \
             {{ if architecture == "arm64" { "--arm64" } else if architecture == "x86_64" { "--x86-64" } else { "" } }} \
             --output-format zip --package "$name"
     done
@@ -161,8 +161,8 @@ check-aws: _ministack
     tests/emulator/serve {{ ministack }} cargo test --workspace --test aws -- --ignored --test-threads 1
 
 # an environment from nothing to nothing on MiniStack, with the true zips, HCL and tools: `just build-lambda` comes first
-e2e: _ministack _terraform
-    tests/end_to_end/run {{ ministack }} {{ terraform }}
+e2e edge="http": _ministack _terraform
+    tests/end_to_end/run {{ ministack }} {{ terraform }} {{ edge }}
 
 # format, validity and tests of the infrastructure code, with a real core and a stand-in for the provider; and checkov
 check-infra: _terraform

@@ -14,3 +14,9 @@ variable "region" {
   description = "The AWS region of the environments."
   type        = string
 }
+
+variable "rest_edge" {
+  description = "Whether an environment here has a REST edge. Then API Gateway writes the access logs of all REST APIs here by our role, in place of the one that it has."
+  type        = bool
+  default     = false
+}

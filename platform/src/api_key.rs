@@ -198,6 +198,13 @@ fn checksum(text: &str) -> String {
     digits.iter().copied().map(char::from).collect()
 }
 
+/// The usage id of a key: what a REST edge of API Gateway counts its requests by, as the value of an API key of its own. It
+/// opens nothing, so it is derived and no secret; AWS takes letters and digits, twenty at least.
+#[must_use]
+pub fn usage_identifier_key(environment: &str, key_id: &str) -> String {
+    format!("eventledgerusage{environment}{key_id}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

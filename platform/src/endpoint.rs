@@ -94,6 +94,12 @@ impl Endpoint {
         format!("{} {}", self.method, self.path)
     }
 
+    /// Whether anyone may, without a key.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.requirement == Requirement::Open
+    }
+
     /// An endpoint for GET.
     #[must_use]
     pub fn get(path: &'static str, operation_id: &'static str, summary: &'static str) -> Unguarded {

@@ -112,6 +112,9 @@ pub const SCHEDULES: &[Schedule] = &[
 /// The service that answers requests to no route.
 pub const FALLBACK: &str = "admin";
 
+/// The service that tells a REST edge who asks. Other environments have none.
+pub const AUTHORIZER: &str = "authorizer";
+
 /// What each function may be told and starts without.
 pub const WISHES: &[&str] = &[config::LOG, config::TRACES_ENDPOINT];
 
@@ -197,6 +200,13 @@ pub const FUNCTIONS: &[Function] = &[
     },
     // A client like any other: it asks the API and nothing else.
     Function { service: "canary", timeout_s: 30, variables: CLIENT, access: &[] },
+    // Clients wait for it before anything else happens.
+    Function {
+        service: AUTHORIZER,
+        timeout_s: 10,
+        variables: TABLE,
+        access: &[Access::to(&["KEY#*", "KEYS"], &["GetItem"])],
+    },
 ];
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod deadline;
 mod edge;
 pub mod endpoint;
 pub mod functions;
+pub mod gateway;
 pub mod headers;
 pub mod health;
 pub mod in_flight;

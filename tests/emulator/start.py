@@ -1,6 +1,7 @@
 """Starts MiniStack, an AWS emulator in Python, as `just check-emulator`, `just check-aws` and `just e2e` need it."""
 
 import collections
+import contextvars
 import datetime
 import json
 import re
@@ -9,7 +10,7 @@ import socketserver
 # Answers must leave at once: held back until the client's acknowledgement, each would take 40 ms.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
-from ministack.app import main  # noqa: E402
+from ministack import app  # noqa: E402
 from ministack.core import iam_actions, iam_evaluator  # noqa: E402
 from ministack.services import apigateway_v1 as gateway  # noqa: E402
 from ministack.services import dynamodb  # noqa: E402
@@ -69,6 +70,52 @@ async def handle_with_usage(method, path, headers, body, query):
 gateway._check_quota = check_quota_and_count
 gateway.handle_request = handle_with_usage
 
+# An API that takes the API key from its authorizer does not look for one in the request, where keys of ours are. MiniStack always
+# does, and forgets what the authorizer said.
+said = contextvars.ContextVar("usageIdentifierKey", default="")
+invoke_authorizer = gateway._invoke_authorizer_lambda
+check_api_key = gateway._check_api_key
+
+
+async def invoke_authorizer_and_note(*arguments):
+    result = await invoke_authorizer(*arguments)
+    body = (result or {}).get("body")
+    try:
+        answer = body if isinstance(body, dict) else json.loads(body or "{}")
+    except ValueError:
+        answer = {}
+    said.set(answer.get("usageIdentifierKey") or "" if isinstance(answer, dict) else "")
+    return result
+
+
+def check_api_key_of_authorizer(method, api, stage, headers):
+    if gateway._rest_apis[api].get("apiKeySource") == "AUTHORIZER":
+        headers = {"x-api-key": said.get()}
+    return check_api_key(method, api, stage, headers)
+
+
+gateway._invoke_authorizer_lambda = invoke_authorizer_and_note
+gateway._check_api_key = check_api_key_of_authorizer
+
+# A REST API takes a path apart, and hands it on, as it was sent: an escaped slash is part of a name. MiniStack decodes it first.
+sent = contextvars.ContextVar("path as it was sent", default=None)
+handle_execute_api = app._handle_execute_api_request
+handle_execute = gateway.handle_execute
+
+
+async def handle_execute_api_as_sent(*arguments, raw_path=None, **further):
+    sent.set(raw_path)
+    return await handle_execute_api(*arguments, raw_path=raw_path, **further)
+
+
+async def handle_execute_as_sent(api, stage, method, path, *arguments):
+    _, found, rest = (sent.get() or "").partition(f"/{api}/{stage}")
+    return await handle_execute(api, stage, method, (rest or "/") if found else path, *arguments)
+
+
+app._handle_execute_api_request = handle_execute_api_as_sent
+gateway.handle_execute = handle_execute_as_sent
+
 # With AUTH=true a role's policy counts, and it may name the partition keys that it allows. MiniStack does not tell its policies
 # which keys a request names, and a condition on all of none is true, so each such condition would allow everything. Of a
 # transaction each item is authorized as what it does by itself, so each is told its own key.
@@ -121,4 +168,4 @@ def enforce_for_each_item(access_key, action, service, region, resource_arn, ser
 iam_evaluator.enforce = enforce_for_each_item
 iam_actions.dynamodb_service_context = context_with_keys
 
-main()
+app.main()

@@ -13,6 +13,10 @@ def names():
     yield "function", [each["FunctionName"] for each in boto3.client("lambda").list_functions()["Functions"]]
     yield "role", [each["RoleName"] for each in boto3.client("iam").list_roles()["Roles"]]
     yield "API", [each["Name"] for each in boto3.client("apigatewayv2").get_apis()["Items"]]
+    gateway = boto3.client("apigateway")
+    yield "REST API", [each["name"] for each in gateway.get_rest_apis(limit=500)["items"]]
+    yield "usage plan", [each["name"] for each in gateway.get_usage_plans(limit=500)["items"]]
+    yield "usage id", [each["name"] for each in gateway.get_api_keys(limit=500)["items"]]
     yield "rule", [each["Name"] for each in boto3.client("events").list_rules()["Rules"]]
     yield "topic", [each["TopicArn"].split(":")[-1] for each in boto3.client("sns").list_topics()["Topics"]]
     yield "queue", [each.split("/")[-1] for each in boto3.client("sqs").list_queues().get("QueueUrls", [])]

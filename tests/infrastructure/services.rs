@@ -4,24 +4,40 @@ use std::collections::BTreeSet;
 
 use expect_test::expect_file;
 use ledger::table;
+use platform::access::{Quotas, Tier};
 use platform::endpoint::{Endpoint, Routes};
-use platform::functions::{DOORBELL, FALLBACK, FUNCTIONS, SCHEDULES, WISHES};
+use platform::functions::{AUTHORIZER, DOORBELL, FALLBACK, FUNCTIONS, SCHEDULES, WISHES};
+use platform::gateway;
 use platform::telemetry::series::Place;
 use serde_json::{Map, Value, json};
 
 use crate::hcl::{all, words};
 
-/// The routes of a service, as API Gateway writes them.
-fn routes(service: &str) -> Vec<String> {
+/// The routes of a service that are of a kind, as API Gateway writes them.
+fn routes_that(service: &str, are: impl Fn(&Endpoint) -> bool) -> Vec<String> {
     let routes = match service {
         "admin" => admin::routes(),
         "publish" => publish::routes(),
         "poll" => poll::routes(),
         _ => Routes::default(),
     };
-    let mut routes: Vec<_> = routes.endpoints().map(Endpoint::route).collect();
+    let mut routes: Vec<_> = routes.endpoints().filter(|endpoint| are(endpoint)).map(Endpoint::route).collect();
     routes.sort();
     routes
+}
+
+/// All of them.
+fn routes(service: &str) -> Vec<String> {
+    routes_that(service, |_| true)
+}
+
+/// What the usage plan of each tier takes.
+fn usage_plans() -> Value {
+    let plan = |tier: Tier| {
+        let requests = Quotas::default().of(tier).requests;
+        (tier.as_str().to_owned(), json!({"requests_per_second": requests.per_second, "burst": requests.burst}))
+    };
+    Tier::ALL.map(plan).into_iter().collect::<Map<_, _>>().into()
 }
 
 /// What the services need of whoever sets them up.
@@ -40,6 +56,10 @@ fn services() -> Value {
         },
         "functions": FUNCTIONS.iter().map(function).collect::<Map<_, _>>(),
         "fallback": FALLBACK,
+        "authorizer": AUTHORIZER,
+        "open_routes": FUNCTIONS.iter().flat_map(|function| routes_that(function.service, Endpoint::is_open)).collect::<Vec<_>>(),
+        "usage_plans": usage_plans(),
+        "refusals": gateway::refusals(),
         "doorbell": DOORBELL,
         "schedules": SCHEDULES,
     })

@@ -1,16 +1,18 @@
 //! The Lambdas' handlers on recorded events: requests of API Gateway (HTTP API, payload format 2.0) to the three HTTP
-//! services, a batch of the table's change stream to the compactor, a schedule's event to the keeper.
+//! services, a batch of the table's change stream to the compactor, a schedule's event to the keeper, a request that wants to be
+//! let through to the authorizer.
 //!
 //! The events are written from AWS's documented shapes, with the key, path and body that a test needs put in. What the
 //! runtime does around a handler is not run here.
 
+mod authorizer;
 mod deadline;
 mod traces;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{Context, LambdaEvent};
 use platform::access::Quotas;
 use platform::endpoint::{Routes, Settings};
+use platform::lambda::GatewayEvent;
 use platform::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tests::app::App;
@@ -55,7 +57,7 @@ impl Fleet {
         event["rawQueryString"] = path.split_once('?').map_or("", |(_, query)| query).into();
         event["headers"]["x-api-key"] = self.key.clone().into();
         event["body"] = body.map_or(Value::Null, |body| body.to_string().into());
-        let event: ApiGatewayV2httpRequest = serde_json::from_value(event).expect("the fixture is an event");
+        let event: GatewayEvent = serde_json::from_str(&event.to_string()).expect("the fixture is an event");
         let settings =
             Settings { environment: "test".to_owned(), quotas: Quotas::default(), telemetry: Telemetry::log("test") };
         let router = routes.router(self.app.ledger.clone(), &settings);

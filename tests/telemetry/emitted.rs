@@ -142,7 +142,7 @@ impl Life {
         engine.clear_fate();
         assert_eq!(self.look(["SlowRequests", "Faults", "ClientErrors"]), [1, 1, 0]);
         let panicking = async { panic!("on purpose") };
-        self.telemetry.event(&self.api.app().ledger, "sweep", "an id", panicking).await.expect_err("it panics");
+        self.telemetry.event::<()>(&self.api.app().ledger, "sweep", "an id", panicking).await.expect_err("it panics");
         assert_eq!(self.look(["Panics", "Faults", "Requests", "ColdStarts", "InitMs"]), [1; 5]);
     }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::body::{Body, Bytes};
 use futures::StreamExt;
 use lambda_runtime::{Context, LambdaEvent};
@@ -10,6 +9,7 @@ use platform::access::{Allowance, Quotas};
 use platform::api_key::Token;
 use platform::endpoint::Settings;
 use platform::in_flight::InFlight;
+use platform::lambda::GatewayEvent;
 use platform::telemetry::{EmfRecorder, Format, Telemetry};
 use serde_json::{Value, json};
 use tests::api::Api;
@@ -113,7 +113,7 @@ async fn what_a_lambda_cannot_read_is_told_like_every_other_request() {
             serde_json::from_str(include_str!("../../platform/fixtures/publish.json")).expect("JSON");
         event[member] = value;
         event["isBase64Encoded"] = (member == "body").into();
-        let event: ApiGatewayV2httpRequest = serde_json::from_value(event).expect("an event");
+        let event: GatewayEvent = serde_json::from_str(&event.to_string()).expect("an event");
         let event = LambdaEvent::new(event, Context::default());
         let answer = platform::lambda::answer(api.app().router.clone(), event).await;
         let answer = serde_json::to_value(answer).expect("an answer is JSON");
@@ -363,10 +363,10 @@ async fn an_event_is_told_like_a_request() {
     let api = Api::telling(told.telemetry.clone()).await;
     let ledger = &api.app().ledger;
     told.telemetry.event(ledger, "sweep", "an id", ledger.sweep()).await.expect("it sweeps");
-    let failing = async { Err(ledger::Error::Contention) };
+    let failing = async { Err::<(), _>(ledger::Error::Contention) };
     told.telemetry.event(ledger, "sweep", "another id", failing).await.expect_err("it fails");
     let panicking = async { panic!("on purpose") };
-    told.telemetry.event(ledger, "sweep", "a third", panicking).await.expect_err("it panics");
+    told.telemetry.event::<()>(ledger, "sweep", "a third", panicking).await.expect_err("it panics");
     let lines = told.written.documents();
     assert_eq!(lines[2]["Panics"], 1);
     let faults: Vec<_> =

@@ -17,6 +17,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("compactor", &["ledger", "platform"]),
     ("keeper", &["ledger", "platform"]),
     ("canary", &["ledger", "platform"]),
+    ("authorizer", &["ledger", "platform"]),
     ("embedded", &["ledger"]),
     ("local", &["admin", "compactor", "embedded", "keeper", "ledger", "platform", "poll", "publish"]),
     ("ops", &["embedded", "ledger", "platform"]),
@@ -36,9 +37,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("compactor", &["aws-sdk-", "dynoxide"]),
     ("keeper", &["aws-sdk-", "dynoxide"]),
     ("canary", &["aws-sdk-", "dynoxide"]),
+    ("authorizer", &["aws-sdk-", "dynoxide"]),
 ];
 
-const LAMBDAS: &[&str] = &["admin", "publish", "poll", "compactor", "keeper", "canary"];
+const LAMBDAS: &[&str] = &["admin", "publish", "poll", "compactor", "keeper", "canary", "authorizer"];
 /// What no Lambda carries, however far down its dependency tree.
 const NOT_IN_A_LAMBDA: &[&str] = &["embedded", "dynoxide-rs", "libsqlite3-sys", "local", "tests"];
 

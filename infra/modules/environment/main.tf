@@ -8,12 +8,17 @@ locals {
   services = jsondecode(file("${path.module}/../../services.json"))
 
   # Who reads what is stored comes before who writes it, so that whatever a new version writes, everybody can read.
-  readers = { for service, function in local.services.functions : service => function if !contains(["publish", "canary"], service) }
+  # Who asks, only a REST edge wants to be told.
+  readers = {
+    for service, function in local.services.functions : service => function
+    if !contains(["publish", "canary"], service) && (service != local.services.authorizer || var.edge == "rest")
+  }
 
   functions = merge(module.reader, { publish = module.publish })
 
-  # Where clients ask.
-  url = var.api_url == null ? module.http_api.url : var.api_url
+  # The edge, whichever it is, and where clients ask.
+  api = one(concat(module.http_api[*], module.rest_api[*]))
+  url = var.api_url == null ? local.api.url : var.api_url
 
   # Those behind the edge.
   asked = {
@@ -82,10 +87,26 @@ module "publish" {
 
 module "http_api" {
   source = "../http_api"
+  count  = var.edge == "http" ? 1 : 0
 
   name               = local.name
   functions          = local.asked
   fallback           = local.services.fallback
+  throttle           = var.throttle
+  log_retention_days = var.log_retention_days
+}
+
+module "rest_api" {
+  source = "../rest_api"
+  count  = var.edge == "rest" ? 1 : 0
+
+  name               = local.name
+  functions          = local.asked
+  fallback           = local.services.fallback
+  authorizer         = local.functions[local.services.authorizer]
+  open_routes        = local.services.open_routes
+  refusals           = local.services.refusals
+  usage_plans        = local.services.usage_plans
   throttle           = var.throttle
   log_retention_days = var.log_retention_days
 }

@@ -3,16 +3,11 @@
 output "url" {
   description = "Where the API is."
   value       = local.url
-
-  precondition {
-    condition     = var.edge == "http"
-    error_message = "Only the edge \"http\" can be deployed so far."
-  }
 }
 
 output "api" {
   description = "What API Gateway calls the API."
-  value       = module.http_api.id
+  value       = local.api.id
 }
 
 output "table" {

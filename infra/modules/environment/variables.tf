@@ -67,8 +67,13 @@ variable "reserved_concurrency" {
 }
 
 variable "edge" {
-  description = "What clients come through. Only an HTTP API is made so far: the functions read what it sends."
+  description = "What clients come through: `http` for an HTTP API, `rest` for a REST API with usage plans."
   type        = string
+
+  validation {
+    condition     = contains(["http", "rest"], var.edge)
+    error_message = "An edge is \"http\" or \"rest\"; it stands in settings.json of the environment."
+  }
 }
 
 variable "api_url" {

@@ -28,9 +28,15 @@ pub(super) struct Keys {
 /// Who was let in, when and by which credential.
 #[derive(Debug)]
 pub(super) struct LetIn {
-    pub(super) caller: Caller,
+    key: Arc<KnownKey>,
     token: Token,
     at: Timestamp,
+}
+
+impl LetIn {
+    pub(super) fn caller(&self) -> &Caller {
+        &self.key.caller
+    }
 }
 
 /// A credential that was not taken, or could not be looked at.
@@ -38,7 +44,7 @@ pub(super) struct LetIn {
 pub(super) struct Refusal {
     pub(super) problem: Problem,
     /// When it may be told.
-    pause: Option<Pause>,
+    pub(super) pause: Option<Pause>,
 }
 
 impl Refusal {
@@ -110,11 +116,15 @@ impl Keys {
         let at = self.clock.now();
         let token = self.read(headers).map_err(|reason| Refusal::of(reason, None))?;
         let key = self.check(&token).await?;
-        if matches!(key.record.state, ApiKeyState::Grace { .. }) {
+        Ok(LetIn { key, token, at })
+    }
+
+    /// Counts a use of a key that is to be replaced, and notes when it was used.
+    pub(super) async fn note_use(&self, let_in: &LetIn) {
+        if matches!(let_in.key.record.state, ApiKeyState::Grace { .. }) {
             metrics::counter!(catalogue::KEY_USE_DURING_GRACE.name).increment(1);
         }
-        self.known.note_use(&key).await;
-        Ok(LetIn { caller: key.caller.clone(), token, at })
+        self.known.note_use(&let_in.key).await;
     }
 
     /// Insists that whoever was let in still would be, as far as what was known then may have changed: who waits for an answer

@@ -3,6 +3,7 @@
 //! [`pass`] stands in front of every handler and goes through its questions in a fixed order: who is it, is it too much, may
 //! they do this here, do they take JSON. Nothing of a body is read before.
 
+mod authorizer;
 mod caller;
 mod failures;
 mod keys;
@@ -23,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap};
 use ledger::Ledger;
 
+pub use authorizer::Authorizer;
 pub use caller::Caller;
 use keys::{LetIn, Refusal};
 pub(crate) use pause::Pause;
@@ -126,8 +128,9 @@ pub(crate) async fn pass(
         Ok(let_in) => let_in,
         Err(refusal) => return refusal.into_response(),
     };
+    gate.keys.note_use(&let_in).await;
     let admitted = Admitted { gate: Arc::clone(&gate), let_in: Arc::new(let_in) };
-    let caller = &admitted.let_in.caller;
+    let caller = admitted.let_in.caller();
     note("key_id", caller.key_id());
     let standings = request.extensions().get::<Standings>().cloned().unwrap_or_default();
     let spending = Spending::new(Arc::clone(&gate), caller.clone(), standings);

@@ -71,6 +71,13 @@ struct Links {
     bootstrap: Option<String>,
 }
 
+impl Document {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
 impl Problem {
     /// The document for the request that this problem answers.
     #[must_use]

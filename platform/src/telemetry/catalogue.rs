@@ -56,7 +56,7 @@ impl Unit {
 /// What a metric is told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
-    /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`, `canary`; or `local`.
+    /// The Lambda: `admin`, `publish`, `poll`, `compactor`, `keeper`, `canary`, `authorizer`; or `local`.
     Service,
     /// The operation id of the endpoint.
     Operation,
@@ -82,7 +82,7 @@ impl Dimension {
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
-            Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "canary", "local"],
+            Self::Service => &["admin", "publish", "poll", "compactor", "keeper", "canary", "authorizer", "local"],
             // Beside those of the services' endpoints: what found none, and what no client asks for.
             Self::Operation => &["unknown", "compact_partitions", "sweep", "sample", "round"],
             Self::Reason => {

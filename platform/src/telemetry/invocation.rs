@@ -113,18 +113,18 @@ impl Telemetry {
     ///
     /// # Errors
     /// What the work ends with.
-    pub fn event<'a>(
+    pub fn event<'a, T: 'a>(
         &'a self,
         ledger: &'a Ledger,
         operation: &'a str,
         request_id: &'a str,
-        work: impl Future<Output = ledger::Result<()>> + 'a,
-    ) -> Pin<Box<impl Future<Output = ledger::Result<()>> + 'a>> {
-        let judge = move |outcome: ledger::Result<()>| {
+        work: impl Future<Output = ledger::Result<T>> + 'a,
+    ) -> Pin<Box<impl Future<Output = ledger::Result<T>> + 'a>> {
+        let judge = move |outcome: ledger::Result<T>| {
             let status = if outcome.is_ok() { 200 } else { 500 };
             if let Err(error) = &outcome {
                 let source = std::error::Error::source(error).map(ToString::to_string);
-                tracing::error!(%error, source, "an event was not handled and will come again");
+                tracing::error!(%error, source, "an event was not handled");
             }
             (outcome, Outcome { status, code: None })
         };

@@ -14,9 +14,12 @@ pub const ASKED: &[OfService] = &[
     ("publish", &[(Dimension::Service, "publish")]),
     ("poll", &[(Dimension::Service, "poll")]),
 ];
-/// Those that work for nobody in particular, on the store.
-pub const UNASKED: &[OfService] =
-    &[("compactor", &[(Dimension::Service, "compactor")]), ("keeper", &[(Dimension::Service, "keeper")])];
+/// Those that no client asks, and that ask the store.
+pub const UNASKED: &[OfService] = &[
+    ("compactor", &[(Dimension::Service, "compactor")]),
+    ("keeper", &[(Dimension::Service, "keeper")]),
+    ("authorizer", &[(Dimension::Service, "authorizer")]),
+];
 
 /// Where an environment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,6 +65,22 @@ class RolePolicy(Handler):
         return self.is_found(get, "NoSuchEntity", RoleName=old["role"], PolicyName=old["name"])
 
 
+@handles("aws_iam_role_policy_attachment")
+class RolePolicyAttachment(Handler):
+    replaces = ("role", "policy_arn")
+
+    def create(self, new):
+        self.aws.client("iam").attach_role_policy(RoleName=new["role"], PolicyArn=new["policy_arn"])
+        return {"id": f"{new['role']}/{new['policy_arn']}"}
+
+    def delete(self, old):
+        self.aws.client("iam").detach_role_policy(RoleName=old["role"], PolicyArn=old["policy_arn"])
+
+    def exists(self, old):
+        pages = self.aws.client("iam").get_paginator("list_attached_role_policies").paginate(RoleName=old["role"])
+        return any(each["PolicyArn"] == old["policy_arn"] for page in pages for each in page["AttachedPolicies"])
+
+
 @handles("aws_cloudwatch_log_group")
 class LogGroup(Handler):
     replaces = ("name", "name_prefix")

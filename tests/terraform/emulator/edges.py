@@ -149,7 +149,14 @@ class RestApi(Handler):
         if new["put_rest_api_mode"] not in (None, "overwrite"):
             raise Refused(f"put_rest_api_mode {new['put_rest_api_mode']}")
         request = new.lower_camel(
-            "api_key_source", "binary_media_types", "description", "disable_execute_api_endpoint", "name", "policy"
+            "api_key_source",
+            "binary_media_types",
+            "description",
+            "disable_execute_api_endpoint",
+            "endpoint_access_mode",
+            "name",
+            "policy",
+            "security_policy",
         )
         endpoint = new.block("endpoint_configuration")
         if endpoint:
@@ -168,6 +175,7 @@ class RestApi(Handler):
             "created_date": str(made["createdDate"]),
             "description": new["description"] or "",
             "disable_execute_api_endpoint": False,
+            "security_policy": new["security_policy"] or "TLS_1_0",
         }
 
     def change(self, new, changed):
@@ -357,7 +365,8 @@ class GatewayAccount(Handler):
         }
 
     def delete(self, old):
-        """The account stays as it is, as with the provider."""
+        """The account is there for ever; as with the provider, it has no role any more."""
+        patch(self.aws.client("apigateway").update_account, {"/cloudwatchRoleArn": ""})
 
     def exists(self, old):
         return True

@@ -1,7 +1,8 @@
 """An OpenAPI document as a REST API: what API Gateway does with a `body`, for the emulator does not take one whole.
 
-Paths, methods, API keys, integrations with their responses, and gateway responses are carried out. Models are not, nor are
-authorizers; an extension of API Gateway that is not known here, as for the validation of requests, is refused by name.
+Paths, methods, API keys, authorizers that are asked about a whole request, integrations with their responses, and gateway
+responses are carried out. Models are not; an extension of API Gateway that is not known here, as for the validation of requests,
+is refused by name.
 """
 
 import json
@@ -20,6 +21,7 @@ INTEGRATION = {
     "requestTemplates": "requestTemplates",
     "timeoutInMillis": "timeoutInMillis",
 }
+AUTHORIZER = {"authorizerUri", "authorizerCredentials", "authorizerResultTtlInSeconds", "identitySource"}
 PREFIX, RESPONSES = "x-amazon-apigateway-", "x-amazon-apigateway-gateway-responses"
 
 
@@ -36,13 +38,18 @@ def replace(client, api, body):
             for method in resource.get("resourceMethods", {}):
                 client.delete_method(restApiId=api, resourceId=ids["/"], httpMethod=method)
     ids = {"/": ids["/"]}
-    keys = api_key_schemes(document)
+    for authorizer in client.get_authorizers(restApiId=api, limit=500)["items"]:
+        client.delete_authorizer(restApiId=api, authorizerId=authorizer["id"])
+    for response in client.get_gateway_responses(restApiId=api, limit=500)["items"]:
+        if not response["defaultResponse"]:
+            client.delete_gateway_response(restApiId=api, responseType=response["responseType"])
+    schemes = security_schemes(client, api, document)
     for path, operations in document["paths"].items():
         key = {"restApiId": api, "resourceId": resource_of(client, api, path, ids)}
         for name, operation in operations.items():
             if name in METHODS:
                 place = f"{METHODS[name]} {path}"
-                add_method(client, {**key, "httpMethod": METHODS[name]}, operation, document, keys, operations, place)
+                add_method(client, {**key, "httpMethod": METHODS[name]}, operation, document, schemes, operations, place)
             elif name != "parameters":
                 raise Refused(f"{name} of {path} in an OpenAPI document")
     for kind, response in document.get(RESPONSES, {}).items():
@@ -55,13 +62,31 @@ def known_extensions(thing, known, place):
         raise Refused(f"{', '.join(strange)} of {place} in OpenAPI")
 
 
-def api_key_schemes(document):
+def security_schemes(client, api, document):
+    """What a method is put with for each security scheme; authorizers are made."""
     schemes = document.get("components", {}).get("securitySchemes", {})
-    for name, scheme in schemes.items():
+    return {name: security_scheme(client, api, name, scheme) for name, scheme in schemes.items()}
+
+
+def security_scheme(client, api, name, scheme):
+    place = f"the security scheme {name}"
+    asked = scheme.get(f"{PREFIX}authorizer")
+    if asked is None:
         if (scheme["type"], scheme.get("in"), scheme.get("name", "").lower()) != ("apiKey", "header", "x-api-key"):
-            raise Refused(f"the security scheme {name}, which is no API key in the header x-api-key")
-        known_extensions(scheme, set(), f"the security scheme {name}")
-    return set(schemes)
+            raise Refused(f"{place}, which is no API key in the header x-api-key")
+        known_extensions(scheme, set(), place)
+        return {"apiKeyRequired": True}
+    known_extensions(scheme, {f"{PREFIX}authorizer", f"{PREFIX}authtype"}, place)
+    request = dict(asked)
+    if (scheme["type"], request.pop("type")) != ("apiKey", "request"):
+        raise Refused(f"{place}, whose authorizer is not asked about a request")
+    strange = sorted(set(request) - AUTHORIZER)
+    if strange:
+        raise Refused(f"{', '.join(strange)} of {place}")
+    if f"{PREFIX}authtype" in scheme:
+        request["authType"] = scheme[f"{PREFIX}authtype"]
+    made = client.create_authorizer(restApiId=api, name=name, type="REQUEST", **request)
+    return {"authorizationType": "CUSTOM", "authorizerId": made["id"]}
 
 
 def resource_of(client, api, path, ids):
@@ -74,20 +99,25 @@ def resource_of(client, api, path, ids):
     return ids[path]
 
 
-def add_method(client, key, operation, document, keys, shared, place):
+def add_method(client, key, operation, document, schemes, shared, place):
     integration = operation.get(f"{PREFIX}integration")
     if integration is None:
         raise Refused(f"{place} without an integration")
     known_extensions(operation, {f"{PREFIX}integration"}, place)
     security = operation.get("security", document.get("security", []))
-    wanted = {name for requirement in security for name in requirement}
-    if not wanted <= keys:
-        raise Refused(f"the security {', '.join(sorted(wanted - keys))} of {place}")
+    # API Gateway asks for all of them, wherever OpenAPI says that any is enough.
+    wanted = sorted({name for requirement in security for name in requirement})
+    unknown = [name for name in wanted if name not in schemes]
+    if unknown or len([name for name in wanted if "authorizerId" in schemes[name]]) > 1:
+        raise Refused(f"the security {', '.join(unknown or wanted)} of {place}")
+    secured = {"authorizationType": "NONE"}
+    for name in wanted:
+        secured |= schemes[name]
     parameters = [
         each for each in shared.get("parameters", []) + operation.get("parameters", []) if each.get("in") == "path"
     ]
     required = {f"method.request.path.{each['name']}": True for each in parameters}
-    client.put_method(**key, authorizationType="NONE", apiKeyRequired=bool(wanted), requestParameters=required)
+    client.put_method(**key, **secured, requestParameters=required)
     strange = set(integration) - set(INTEGRATION) - {"responses"}
     if strange:
         raise Refused(f"{', '.join(sorted(strange))} of the integration of {place}")

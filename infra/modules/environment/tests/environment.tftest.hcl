@@ -84,14 +84,48 @@ run "with_a_key_the_canary_asks_where_clients_ask" {
   }
 }
 
-run "an_edge_that_is_not_made_is_refused" {
+run "clients_come_through_an_http_api" {
+  assert {
+    condition     = output.api == module.http_api[0].id && output.url == module.http_api[0].url && length(module.rest_api) == 0
+    error_message = "clients come through something else"
+  }
+}
+
+run "a_rest_edge_takes_its_place_and_has_an_authorizer" {
+  variables {
+    edge           = "rest"
+    canary_api_key = "a key"
+  }
+
+  assert {
+    condition     = output.api == module.rest_api[0].id && output.url == module.rest_api[0].url && length(module.http_api) == 0
+    error_message = "clients come through something else"
+  }
+
+  assert {
+    condition     = module.reader["authorizer"].name == "eventledger-test-authorizer"
+    error_message = "nobody says who asks"
+  }
+
+  assert {
+    condition     = !contains(keys(local.asked), "authorizer")
+    error_message = "clients may ask the authorizer itself"
+  }
+
+  assert {
+    condition     = length(module.canary) == 1
+    error_message = "there is no canary"
+  }
+}
+
+run "an_edge_that_there_is_not_is_refused" {
   command = plan
 
   variables {
-    edge = "rest"
+    edge = "websocket"
   }
 
-  expect_failures = [output.url]
+  expect_failures = [var.edge]
 }
 
 run "a_name_that_no_key_can_carry_is_refused" {

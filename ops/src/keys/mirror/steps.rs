@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{ApiKey, Timestamp};
 use platform::access::{Quotas, Tier};
-use platform::api_key::Standing;
+use platform::api_key::{Standing, usage_identifier_key};
 use serde::Serialize;
 
 /// How many characters an id of a key has.
@@ -44,10 +44,9 @@ impl<'a> Names<'a> {
         is_id.then_some(id)
     }
 
-    /// What an authorizer gives the edge for a request of this key. It opens nothing, so it is derived and no secret; AWS
-    /// takes letters and digits, twenty at least.
+    /// What the authorizer gives the edge for a request of this key.
     pub(crate) fn value(&self, id: &str) -> String {
-        format!("eventledgerusage{}{id}", self.environment)
+        usage_identifier_key(self.environment, id)
     }
 }
 
