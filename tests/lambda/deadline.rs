@@ -95,8 +95,12 @@ async fn a_publish_that_was_refused_throughout_had_no_effect_and_says_so_in_time
 #[tokio::test(start_paused = true)]
 async fn what_only_read_had_no_effect_however_it_was_cut_off() {
     let function = Function::start().await;
+    let unused = Some(json!({"stream_id": "unused"}));
+    assert_eq!(function.invoke(admin::routes(), "POST", "/streams", unused, 60_000).await.0, 201);
     function.fleet.app.engine().set_fate(Failing("Query", Failure::Silence));
-    let (status, problem, _) = function.publish(1_800).await;
+    // Where a partition goes on that this process has written to, it knows.
+    let event = Some(json!({"key": "a", "type": "order.placed", "data": 1}));
+    let (status, problem, _) = function.invoke(publish::routes(), "POST", "/streams/unused/events", event, 1_800).await;
     assert_eq!((status, &problem["code"], &problem["effect"]), (503, &json!("unavailable"), &json!("none")));
     let target = "/streams/orders/events?from=earliest&wait=20";
     let (status, problem, _) = function.invoke(poll::routes(), "GET", target, None, 1_800).await;

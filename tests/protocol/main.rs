@@ -14,4 +14,5 @@ mod lag;
 mod life;
 mod races;
 mod sweeps;
+mod together;
 mod world;

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use ledger::model::cursor::{Cursor, Payload};
 use platform::api_key::Token;
@@ -137,10 +139,11 @@ impl Client {
         };
         let (tell, told) = tokio::sync::oneshot::channel();
         let (invoking, invoked, plan) = (world.clone(), facts.clone(), world.plan(service));
+        let leaves = self.leaves(service);
         tokio::spawn(async move {
-            let answer = invoking.invoke(service, invoked, plan, |process| answer(process, request)).await;
+            let answer = invoking.invoke(service, invoked, plan, |process| answer(process, request, leaves)).await;
             // Without an answer nobody hears anything, and the client finds out by waiting.
-            if let Some(answer) = answer {
+            if let Some(answer) = answer.flatten() {
                 tell.send(answer).ok();
             }
         });
@@ -153,6 +156,20 @@ impl Client {
         let reply = Reply { span, facts, answer };
         self.note(method, path, &reply);
         reply
+    }
+
+    /// When the client leaves, and its request with it, where processes notice that.
+    fn leaves(&self, service: Service) -> Option<BoxFuture<'static, ()>> {
+        let world = &self.world.0;
+        let leaves = world.swarm.shares && service == Service::Publish && !world.is_healthy() && world.dice.chance(100);
+        leaves.then(|| {
+            let (world, after) = (self.world.clone(), world.dice.between(1..=60));
+            async move {
+                world.sleep(after).await;
+                world.0.count("a client left before it was answered");
+            }
+            .boxed()
+        })
     }
 
     /// What no request may ever come to, and what a run should have seen.
@@ -241,7 +258,24 @@ impl Client {
     }
 }
 
-async fn answer(process: Arc<Process>, request: http::Request<Body>) -> (u16, Value) {
+/// The answer of a process, unless it notices before that the client leaves.
+async fn answer(
+    process: Arc<Process>,
+    request: http::Request<Body>,
+    leaves: Option<BoxFuture<'static, ()>>,
+) -> Option<(u16, Value)> {
+    let answer = answer_of(&process, request);
+    match leaves {
+        None => Some(answer.await),
+        Some(leaves) => tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = leaves => None,
+        },
+    }
+}
+
+async fn answer_of(process: &Process, request: http::Request<Body>) -> (u16, Value) {
     let answer = process.router.clone().oneshot(request).await;
     let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
     let body = body.collect().await.expect("the body of an answer ends well").to_bytes();

@@ -20,15 +20,15 @@ pub(crate) struct ProcessFate {
     running: Mutex<Running>,
 }
 
-/// The invocation that runs.
+/// The invocations that run: most often there is one.
 #[derive(Default)]
 struct Running {
-    facts: Facts,
+    facts: Vec<Facts>,
     calls: u64,
     plan: Plan,
     dead: bool,
-    /// For how long it is to be frozen from now on.
-    freeze_ms: Option<u64>,
+    /// Until when it is frozen, by the true time.
+    frozen_until: u64,
     /// Until when the store cannot be reached, by the true time.
     cut_off_until: u64,
 }
@@ -51,7 +51,7 @@ impl ProcessFate {
 
     /// What its role does not allow, AWS would refuse; and what nobody ever needs, no role should allow.
     fn note_permissions(&self, world: &Inner, call: &CallInfo) {
-        if self.running().facts.is_of_an_operator() {
+        if self.running().facts.iter().any(Facts::is_of_an_operator) {
             return;
         }
         let service = self.function.service;
@@ -67,31 +67,43 @@ impl ProcessFate {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An invocation begins.
+    /// An invocation begins. The plan is that of who finds nobody: what happens, happens to the process.
     pub(crate) fn begin(&self, facts: Facts, plan: Plan) {
-        *self.running() = Running { facts, plan, ..Running::default() };
+        let mut running = self.running();
+        if running.facts.is_empty() {
+            *running = Running { facts: vec![facts], plan, ..Running::default() };
+            return;
+        }
+        running.facts.push(facts);
+        running.note(|touched| touched.shared = true);
+    }
+
+    /// One of them ended.
+    pub(crate) fn end(&self, facts: &Facts) {
+        self.running().facts.retain(|known| !known.is(facts));
     }
 
     pub(crate) fn is_dead(&self) -> bool {
         self.running().dead
     }
 
-    pub(crate) fn take_freeze(&self) -> Option<u64> {
-        self.running().freeze_ms.take()
-    }
-
-    pub(crate) fn is_to_freeze(&self) -> bool {
-        self.running().freeze_ms.is_some()
+    /// For how long it is still frozen.
+    pub(crate) fn frozen_ms(&self) -> u64 {
+        let now = self.world.upgrade().map_or(u64::MAX, |world| world.now());
+        self.running().frozen_until.saturating_sub(now)
     }
 
     /// What befalls a call by what shall happen to the invocation, whatever the dice say.
     fn planned(&self, world: &Inner, call: &CallInfo) -> Option<Decision> {
         let mut running = self.running();
         running.calls += 1;
-        running.facts.change(|touched| note(touched, call));
-        let (now, Plan { kill, freeze, cut_off }) = (running.calls, running.plan);
+        running.note(|touched| note(touched, call));
+        // Where others are with whom it was meant for, it must not befall them when nothing fails any more.
+        let plan = if world.swarm.shares && world.is_healthy() { Plan::default() } else { running.plan };
+        let (now, Plan { kill, freeze, cut_off }) = (running.calls, plan);
         if let Some((_, pause)) = freeze.filter(|(at, _)| *at == now) {
-            running.freeze_ms = Some(pause);
+            world.count("a process was frozen");
+            running.frozen_until = world.now() + pause;
         }
         if let Some((_, after)) = kill.filter(|(at, _)| *at == now) {
             world.count(format!("fault kill on {}", call.operation));
@@ -106,6 +118,12 @@ impl ProcessFate {
             return Some(Decision::After(Failure::Timeout));
         }
         (world.now() < running.cut_off_until).then_some(Decision::Before(Failure::ConnectionReset))
+    }
+}
+
+impl Running {
+    fn note(&self, change: impl Fn(&mut Touched)) {
+        self.facts.iter().for_each(|facts| facts.change(&change));
     }
 }
 
@@ -151,13 +169,16 @@ impl Fate for ProcessFate {
     fn decide(&self, call: &CallInfo) -> Course {
         let Some(world) = self.world.upgrade() else { return Course::default() };
         let planned = self.planned(&world, call);
-        if self.is_to_freeze() {
-            world.count("a process was frozen");
-        }
         let course = draw(&world, call, planned);
         let is_of_a_log = call.partition_keys.iter().any(|key| key.starts_with("LOG#"));
         if matches!(course.decision, Decision::After(_)) && is_write(call) && is_of_a_log {
-            self.running().facts.change(|touched| touched.lost_a_reply = true);
+            self.running().note(|touched| touched.lost_a_reply = true);
+        }
+        if call.partition_keys.iter().filter(|key| key.starts_with("IDEM#")).count() > 1 {
+            world.count("requests shared a write");
+            if matches!(course.decision, Decision::After(_)) {
+                world.count("a shared write lost its reply");
+            }
         }
         world.call_of_the_store();
         self.note_permissions(&world, call);

@@ -29,6 +29,8 @@ pub(crate) struct Touched {
     pub(crate) lost_a_reply: bool,
     /// Whether it is an operator's, who has rights of its own.
     pub(crate) by_an_operator: bool,
+    /// Whether its process had others at the same time: then what any of them touched is here.
+    pub(crate) shared: bool,
 }
 
 /// Shared between a request and the calls that it makes.
@@ -45,6 +47,11 @@ impl Facts {
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Touched)) {
         change(&mut self.lock());
+    }
+
+    /// Whether it is the very same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn get(&self) -> Touched {

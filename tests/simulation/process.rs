@@ -1,9 +1,9 @@
-//! A process of the fleet: a Lambda with its own ledger, caches, clock and randomness, one invocation at a time. It may
-//! die or be frozen at any of its store calls; what it sent to the store lives on.
+//! A process of the fleet: a Lambda with its own ledger, caches, clock and randomness, one invocation at a time, or several in
+//! runs that say so. It may die or be frozen at any of its store calls; what it sent to the store lives on.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
@@ -40,7 +40,10 @@ pub(crate) struct Process {
     /// What an HTTP service answers with.
     pub(crate) router: axum::Router,
     pub(crate) fate: Arc<ProcessFate>,
-    busy: AtomicBool,
+    /// How many invocations it has.
+    busy: AtomicUsize,
+    /// How many of them are frozen.
+    frozen: AtomicUsize,
     clock: Clock,
 }
 
@@ -66,49 +69,59 @@ impl Process {
             Service::Compactor | Service::Keeper => platform::endpoint::Routes::default(),
         };
         let router = routes.router(ledger.clone(), &settings);
-        Arc::new(Self { service, ledger, router, fate, busy: AtomicBool::new(false), clock })
+        Arc::new(Self { service, ledger, router, fate, busy: AtomicUsize::new(0), frozen: AtomicUsize::new(0), clock })
     }
 
-    pub(crate) fn is_busy(&self) -> bool {
+    /// How many invocations it has.
+    pub(crate) fn invocations(&self) -> usize {
         self.busy.load(Ordering::SeqCst)
+    }
+
+    /// Whether some of them are frozen. A leap of the clocks wakes nobody.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst) > 0 || self.fate.frozen_ms() > 0
     }
 
     /// Takes it for an invocation; give it back with [`Process::release`].
     pub(crate) fn take(&self) {
-        self.busy.store(true, Ordering::SeqCst);
+        self.busy.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn release(&self) {
-        self.busy.store(false, Ordering::SeqCst);
+        self.busy.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Runs one invocation to its end, or to that of the process: then nobody hears of it.
     pub(crate) async fn invoke<T>(&self, facts: Facts, plan: Plan, work: impl Future<Output = T>) -> Option<T> {
-        self.fate.begin(facts, plan);
+        self.fate.begin(facts.clone(), plan);
         let mut work = Box::pin(work);
         let mut thaw: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
-        poll_fn(move |context| {
+        let outcome = poll_fn(move |context| {
             loop {
                 if self.fate.is_dead() {
                     return Poll::Ready(None);
                 }
-                if let Some(pause) = self.fate.take_freeze() {
-                    let clock = self.clock.clone();
-                    thaw = Some(Box::pin(async move { clock.sleep(pause).await }));
+                let (clock, frozen_ms) = (self.clock.clone(), self.fate.frozen_ms());
+                if frozen_ms > 0 && thaw.is_none() {
+                    self.frozen.fetch_add(1, Ordering::SeqCst);
+                    thaw = Some(Box::pin(async move { clock.sleep(frozen_ms).await }));
                 }
                 if let Some(pause) = &mut thaw {
                     if pause.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
                     }
+                    self.frozen.fetch_sub(1, Ordering::SeqCst);
                     thaw = None;
                 }
                 match work.as_mut().poll(context) {
                     Poll::Ready(value) => return Poll::Ready(Some(value)),
-                    Poll::Pending if self.fate.is_dead() || self.fate.is_to_freeze() => {}
+                    Poll::Pending if self.fate.is_dead() || self.fate.frozen_ms() > 0 => {}
                     Poll::Pending => return Poll::Pending,
                 }
             }
         })
-        .await
+        .await;
+        self.fate.end(&facts);
+        outcome
     }
 }

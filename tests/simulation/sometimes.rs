@@ -80,6 +80,10 @@ const HAPPENED: [&str; 61] = [
     "problem unauthenticated",
 ];
 
+/// What must have happened in crowded runs.
+const HAPPENED_CROWDED: [&str; 3] =
+    ["requests shared a write", "a shared write lost its reply", "a client left before it was answered"];
+
 /// What roles allow and nobody needed. The canary is not in the fleet, and may do nothing to the table; nor is the authorizer,
 /// whose role `tests/lambda` looks at.
 fn unused_permissions(totals: &Totals) -> impl Iterator<Item = String> {
@@ -103,16 +107,28 @@ pub(crate) fn check(totals: &Totals) -> Result<(), String> {
     let deletes = [&BEFORE[..], &AFTER[..]].map(|faults| on(faults, &["DeleteItem"]).concat());
     let faults = on(&BEFORE, &all).into_iter().chain(on(&AFTER, &WRITES)).chain(deletes);
     let wanted = faults.chain(HAPPENED.map(|name| vec![name.to_owned()]));
-    let never = unused_permissions(totals);
-    let seldom: Vec<String> = wanted
-        .map(|names| (names.iter().map(|name| totals.counters.sum(name)).sum::<u64>(), names))
-        .filter(|(count, _)| *count < OFTEN)
-        .map(|(count, names)| format!("{count} times: {}", names.join(", or ")))
-        .chain(never)
-        .collect();
+    let seldom = seldom(totals, wanted).chain(unused_permissions(totals)).collect();
     // The replicas are there for whoever forgets to ask for consistency.
     if totals.counters.sum("stale read") > 0 {
         return Err("the ledger asked for something without strong consistency".to_owned());
     }
+    complain(totals, seldom)
+}
+
+/// The same for crowded runs.
+pub(crate) fn check_crowded(totals: &Totals) -> Result<(), String> {
+    let wanted = HAPPENED_CROWDED.map(|name| vec![name.to_owned()]).into_iter();
+    complain(totals, seldom(totals, wanted).collect())
+}
+
+/// What did not happen often enough, where of some names any will do.
+fn seldom(totals: &Totals, wanted: impl Iterator<Item = Vec<String>>) -> impl Iterator<Item = String> {
+    wanted
+        .map(|names| (names.iter().map(|name| totals.counters.sum(name)).sum::<u64>(), names))
+        .filter(|(count, _)| *count < OFTEN)
+        .map(|(count, names)| format!("{count} times: {}", names.join(", or ")))
+}
+
+fn complain(totals: &Totals, seldom: Vec<String>) -> Result<(), String> {
     if seldom.is_empty() { Ok(()) } else { Err(format!("in {} seeds only\n{}", totals.seeds, seldom.join("\n"))) }
 }

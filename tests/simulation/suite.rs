@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ledger::planted::{Bug, plant};
@@ -14,6 +14,8 @@ use crate::sometimes;
 
 /// What every test run runs. A number and not a time, so that what happened in them is the same everywhere.
 const SEEDS: u64 = 500;
+/// As many of the crowded ones, which come after them.
+const CROWDED: usize = 40;
 /// Seeds whose runs are compared between two processes.
 const COMPARED: RangeInclusive<u64> = 1..=16;
 
@@ -72,18 +74,20 @@ pub(crate) fn on_all_processors<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> 
 }
 
 /// Runs these seeds in their order, on all processors, while `goes_on` says so; it is asked between seeds.
-pub(crate) fn seeds(which: RangeInclusive<u64>, bug: Option<Bug>, goes_on: impl Fn(&Totals) -> bool + Sync) -> Totals {
-    let (next, stopped) = (AtomicU64::new(*which.start()), AtomicBool::new(false));
+pub(crate) fn seeds(
+    which: impl Iterator<Item = u64> + Send,
+    bug: Option<Bug>,
+    goes_on: impl Fn(&Totals) -> bool + Sync,
+) -> Totals {
+    let (which, stopped) = (Mutex::new(which), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
     let clock = ledger::Clock::system();
     let began = clock.now();
     on_all_processors(|| {
         plant(bug);
         while !stopped.load(Ordering::SeqCst) {
-            let seed = next.fetch_add(1, Ordering::SeqCst);
-            if !which.contains(&seed) {
-                break;
-            }
+            let seed = which.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(seed) = seed else { break };
             let report = run(seed, false);
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
             totals.add(seed, report);
@@ -101,6 +105,25 @@ pub(crate) fn five_hundred() -> Result<(), String> {
     let totals = seeds(1..=SEEDS, None, |_| true);
     println!("{}", totals.line());
     let seldom = sometimes::check(&totals);
+    if totals.failing.is_empty() { seldom } else { Err(totals.failures() + "\n" + &seldom.err().unwrap_or_default()) }
+}
+
+/// Whether the processes of a seed's run take several requests at once, which then share writes. None of the first five hundred
+/// is: they stay what they are, and what the table of planted bugs says of them stays true.
+pub(crate) fn is_crowded(seed: u64) -> bool {
+    seed > SEEDS && seed.is_multiple_of(3)
+}
+
+/// Those that are crowded, from the first one on.
+pub(crate) fn crowded() -> impl Iterator<Item = u64> + Send {
+    (SEEDS..).filter(|seed| is_crowded(*seed))
+}
+
+/// Some that are crowded. All must be clean, and requests must have shared writes, whatever befell those.
+pub(crate) fn forty_crowded() -> Result<(), String> {
+    let totals = seeds(crowded().take(CROWDED), None, |_| true);
+    println!("{}", totals.line());
+    let seldom = sometimes::check_crowded(&totals);
     if totals.failing.is_empty() { seldom } else { Err(totals.failures() + "\n" + &seldom.err().unwrap_or_default()) }
 }
 

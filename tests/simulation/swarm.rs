@@ -69,6 +69,8 @@ pub(crate) struct Swarm {
     pub(crate) requests_each: u64,
     /// All publishers at once, without a pause.
     pub(crate) stampede: bool,
+    /// Processes that publish take several requests at once, and notice when a client leaves.
+    pub(crate) shares: bool,
     pub(crate) leaps: Vec<Leap>,
     /// Sweeps of the keeper while everybody is busy, besides those over quiet times.
     pub(crate) sweeps: u64,
@@ -147,6 +149,7 @@ impl Swarm {
             publishers: if stampede { 36 } else { dice.between(2..=4) },
             requests_each: if stampede { 1 } else { dice.between(5..=9) },
             stampede,
+            shares: false,
             sweeps: often(300, 3),
             deletes: if dice.chance(250) { dice.between(1..=2) } else { 0 },
             neighbour: dice.chance(150),
@@ -158,6 +161,12 @@ impl Swarm {
             early_deletion_ms: often(500, 3 * HOUR_MS),
             leaps,
         }
+    }
+
+    /// The same with processes that take several requests at once, and in half of the runs with many who ask.
+    pub(crate) fn crowded(self, stampede: bool) -> Self {
+        let crowd = Self { shares: true, ..self };
+        if stampede { Self { stampede, partitions: 1, publishers: 36, requests_each: 2, ..crowd } } else { crowd }
     }
 
     /// The world without any fault, of this size.
@@ -174,6 +183,7 @@ impl Swarm {
             publishers: 0,
             requests_each: 0,
             stampede: false,
+            shares: false,
             leaps: Vec::new(),
             sweeps: 0,
             deletes: 0,

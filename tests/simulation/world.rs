@@ -17,6 +17,7 @@ use crate::dice::Dice;
 use crate::fate::{Plan, life};
 use crate::history::{Facts, History};
 use crate::process::{Process, Service};
+use crate::suite;
 use crate::swarm::Swarm;
 
 pub(crate) const TABLE: &str = "eventledger";
@@ -30,6 +31,8 @@ pub(crate) const EVERYTHING: [&str; 6] =
 pub(crate) const NEVER: u64 = u64::MAX;
 /// So long after healing everything works.
 pub(crate) const RECOVERY_MS: u64 = 30_000;
+/// Invocations that a process takes at once, in runs whose processes take several.
+const MOST_INVOCATIONS: usize = 6;
 /// No run needs more store calls than this: one that makes them goes in circles.
 const MOST_STORE_CALLS: u64 = 40_000;
 /// A storm that has cost so many is over, whatever came of it: who gets one call in fifteen through gets nothing done.
@@ -88,7 +91,11 @@ impl World {
         told: bool,
     ) -> (Self, tokio::sync::mpsc::UnboundedReceiver<String>) {
         let dice = Dice::new(seed);
-        let swarm = swarm.unwrap_or_else(|| Swarm::draw(&dice));
+        let drawn = || {
+            let swarm = Swarm::draw(&dice);
+            if suite::is_crowded(seed) { swarm.crowded(seed.is_multiple_of(2)) } else { swarm }
+        };
+        let swarm = swarm.unwrap_or_else(drawn);
         let clock = Clock::simulated(START);
         let engine = Engine::replicated(&clock);
         let client = engine.client();
@@ -128,12 +135,17 @@ impl World {
         (world, rung)
     }
 
-    /// A process of a service that has nothing to do, a cold one if there is none; it is taken.
+    /// A process of a service that has nothing to do, or takes one more, a cold one if there is none; it is taken.
     pub(crate) fn process(&self, service: Service) -> Arc<Process> {
         let mut processes = lock(&self.0.processes);
         processes.retain(|process| !process.fate.is_dead());
-        let idle: Vec<_> =
-            processes.iter().filter(|process| process.service == service && !process.is_busy()).cloned().collect();
+        let shares = self.0.swarm.shares && service == Service::Publish;
+        let most = if shares { MOST_INVOCATIONS } else { 1 };
+        // Whoever is frozen is handed nothing.
+        let has_room = |process: &&Arc<Process>| {
+            process.service == service && process.invocations() < most && !process.is_frozen()
+        };
+        let idle: Vec<_> = processes.iter().filter(has_room).cloned().collect();
         let process = if idle.is_empty() || (idle.len() < 3 && self.0.dice.chance(60)) {
             let number = self.0.started.fetch_add(1, Ordering::SeqCst);
             let process = Process::start(&self.0, service, number, self.0.dice.randomness());

@@ -206,7 +206,7 @@ impl Round {
                 self.latest.insert(key, (batch.slot, record));
             }
         }
-        self.producers.insert(batch.traceparent);
+        self.producers.extend(batch.producers.runs().map(|(_, traceparent)| traceparent));
         self.reached = Some(batch.next());
         self.youngest = batch.accepted_at;
     }

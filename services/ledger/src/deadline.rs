@@ -34,6 +34,11 @@ impl Deadline {
         CURRENT.scope(self.clone(), work).await
     }
 
+    /// Something is about to be sent to the store for it that may change it.
+    pub(crate) fn note_write(&self) {
+        self.wrote.store(true, Ordering::SeqCst);
+    }
+
     /// Whether anything was sent to the store that may have changed it.
     #[must_use]
     pub fn may_have_written(&self) -> bool {
@@ -47,10 +52,15 @@ pub(crate) fn within_request(time: Timestamp) -> Timestamp {
     last.map_or(time, |last| time.min(last))
 }
 
+/// The one of the current request; none where there is no request.
+pub(crate) fn current() -> Option<Deadline> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
 /// Something is about to be sent to the store that may change it.
 pub(crate) fn note_write() {
     // Without a request there is nobody to tell.
-    CURRENT.try_with(|current| current.wrote.store(true, Ordering::SeqCst)).ok();
+    CURRENT.try_with(Deadline::note_write).ok();
 }
 
 #[cfg(test)]

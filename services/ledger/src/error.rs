@@ -134,6 +134,21 @@ impl Error {
         }
     }
 
+    /// The same failure once more, for others who shared what failed.
+    #[must_use]
+    pub(crate) fn repeated(&self) -> Self {
+        let cause = |cause: &Cause| sentence(&**cause).into();
+        match self {
+            Self::Unavailable(source) => Self::Unavailable(cause(source)),
+            Self::OutcomeUnknown(source) => Self::OutcomeUnknown(cause(source)),
+            Self::Internal(source) => Self::Internal(cause(source)),
+            Self::Contention => Self::Contention,
+            Self::HeadLost => Self::HeadLost,
+            // What else there is, is of one request and not of a write.
+            _ => Self::broken("what requests share fails in few ways"),
+        }
+    }
+
     /// For `map_err` of what follows an attempt to write whose outcome may be unknown.
     pub(crate) fn after_doubt(doubtful: bool) -> impl Fn(Self) -> Self + Copy {
         move |error| if doubtful { error.after_write() } else { error }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::append::Head;
 use crate::clock::{Clock, Timestamp};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, Result};
+use crate::group::Groups;
 use crate::health::HeardHealth;
 use crate::limits;
 use crate::model::cursor::{Cursor, CursorUse, Payload};
@@ -33,7 +35,8 @@ pub struct Ledger {
     pub(crate) randomness: Randomness,
     pub(crate) settings: Settings,
     pub(crate) doorbell: Doorbell,
-    pub(crate) turns: Turns,
+    pub(crate) turns: Turns<Head>,
+    pub(crate) groups: Groups,
     streams: Cache<StreamName, StreamItem>,
     /// Generation of each subscription that was polled, and the minute that was noted.
     pub(crate) subscriptions: Cache<(Incarnation, SubscriptionName), u64>,
@@ -58,6 +61,7 @@ impl Ledger {
             settings,
             doorbell: Doorbell::default(),
             turns: Turns::default(),
+            groups: Groups::default(),
             streams: Cache::default(),
             subscriptions: Cache::default(),
             noted_polls: Cache::default(),

@@ -6,6 +6,7 @@
 
 mod answers;
 mod api_keys;
+mod append;
 mod bootstrap;
 mod client;
 mod clock;
@@ -17,6 +18,7 @@ mod doorbell;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+mod group;
 mod health;
 mod inspect;
 mod leases;

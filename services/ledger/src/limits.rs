@@ -109,6 +109,8 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const STATE_PAGES: usize = 8;
 /// Lost races for a slot after which a publish answers `contention`.
 pub const SLOT_RACES: u32 = 8;
+/// Most receipts of Idempotency-Keys that are put with one write.
+pub const RECEIPTS_PER_WRITE: usize = 64;
 /// How long after a write began queries may still see it in part, in milliseconds: far longer than any attempt takes.
 pub const UNFINISHED_MS: u64 = 120_000;
 /// How long one verb may keep trying, in milliseconds; waiting for events comes on top.
@@ -146,6 +148,8 @@ const _: () = {
     assert!(DATA_BYTES + KEY_BYTES + HEADER_BYTES + TYPE_CHARACTERS + 4096 < STORE_ITEM_BYTES);
     // Two neighbouring record batches of a request fill the cap, and each partition adds one, its use mark, and the receipt.
     assert!(2 * BODY_BYTES / BATCH_BODY_BYTES + 2 * PARTITIONS as usize + 2 < STORE_TRANSACTION_ITEMS);
+    // A write that requests share goes to one partition, and has a receipt of each.
+    assert!(2 * BODY_BYTES / BATCH_BODY_BYTES + 3 + RECEIPTS_PER_WRITE < STORE_TRANSACTION_ITEMS);
     assert!(BODY_BYTES * 2 < STORE_TRANSACTION_BYTES);
     // One event of the largest size always fits a page.
     assert!(2 * DATA_BYTES < PAGE_BYTES && PAGE_BYTES < 6_000_000);

@@ -70,11 +70,13 @@ pub enum Bug {
     TailBeforeReceipt,
     /// Commits of two bootstraps are joined as if they were of one.
     BootstrapsAreMixed,
+    /// Requests that share a write are each told the places of the first.
+    SharedPlaces,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::FailedConditionIsALostRace,
         Self::FailedConditionIsAFailure,
         Self::MovesOnAfterUnknown,
@@ -106,6 +108,7 @@ impl Bug {
         Self::KeysNeverChange,
         Self::TailBeforeReceipt,
         Self::BootstrapsAreMixed,
+        Self::SharedPlaces,
     ];
 }
 

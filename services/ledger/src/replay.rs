@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::answers::{Idempotency, PublishRequest, Published};
-use crate::error::{Error, Result, ensure};
+use crate::answers::{Idempotency, Published};
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::limits;
-use crate::publish::{partitions, published};
+use crate::publish::Asked;
 use crate::store::{ReceiptItem, StreamItem};
 
 impl Ledger {
@@ -15,14 +15,10 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::replay`], and `Unavailable`.
-    pub(crate) async fn replay_known(
-        &self,
-        stream: &StreamItem,
-        request: &PublishRequest,
-    ) -> Result<Option<Published>> {
-        let Some(idempotency) = request.idempotency else { return Ok(None) };
+    pub(crate) async fn replay_known(&self, stream: &StreamItem, asked: &Asked) -> Result<Option<Published>> {
+        let Some(idempotency) = asked.idempotency else { return Ok(None) };
         match self.store.receipt(stream.incarnation(), idempotency.key, self.clock.now()).await? {
-            Some(receipt) => self.replay(stream, request, idempotency, &receipt).await.map(Some),
+            Some(receipt) => self.replay(stream, asked, idempotency, &receipt).await.map(Some),
             None => Ok(None),
         }
     }
@@ -34,17 +30,15 @@ impl Ledger {
     pub(crate) async fn replay(
         &self,
         stream: &StreamItem,
-        request: &PublishRequest,
+        asked: &Asked,
         idempotency: Idempotency,
         receipt: &ReceiptItem,
     ) -> Result<Published> {
         if receipt.body != idempotency.body {
             return Err(Error::IdempotencyKeyReused);
         }
-        let partitions = partitions(&request.events, stream.partition_count(), receipt.placement.keyless_partition);
-        let known = |partition: &u16| receipt.placement.base_offsets.iter().any(|(touched, _)| touched == partition);
-        ensure!(partitions.iter().all(known), "a receipt knows every partition of its request");
-        let published = published(&receipt.placement, &partitions, true);
+        let published = asked.published(&receipt.placement, true);
+        let published = published.ok_or_else(|| Error::broken("a receipt knows every partition of its request"))?;
         // A transaction that nobody knows the end of may still be on its way into the sight of queries.
         if self.clock.now() < receipt.written_at().plus(limits::UNFINISHED_MS) {
             let last: BTreeMap<u16, u64> = published.places.iter().copied().collect();

@@ -117,7 +117,9 @@ fn nothing_crosses(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let began = began.map(|create| create.span.begun).min();
         for seen in places.values().filter_map(|seen| seen.first()) {
             let written = known.lives_written(seen.id);
-            if !written.contains(life) && !written.contains(&Incarnation([0; 16])) {
+            // What a request shared was written by another, perhaps after its client had left.
+            let is_its_own = known.attempts(seen.id).iter().all(|publish| !publish.facts.get().shared);
+            if is_its_own && !written.contains(life) && !written.contains(&Incarnation([0; 16])) {
                 anomalies.push(format!("17 event {} was not published into {life}", seen.id));
             }
             // A client that gave up knows nothing of what a frozen server does for it later.
@@ -142,8 +144,9 @@ fn an_end_is_an_end(known: &Known<'_>, anomalies: &mut Vec<String>) {
         let succeeded = lives.get(index + 1).map(|(_, next)| next.span.ended);
         let Some(end) = [forgotten, succeeded].into_iter().flatten().min() else { continue };
         for publish in known.history.publishes.iter().filter(|one| one.span.begun > end) {
-            let touched = publish.facts.get().logs_written;
-            if publish.outcome.done().is_some() && touched.len() == 1 && touched.contains(life) {
+            let touched = publish.facts.get();
+            let (logs, is_its_own) = (touched.logs_written, !touched.shared);
+            if publish.outcome.done().is_some() && is_its_own && logs.len() == 1 && logs.contains(life) {
                 anomalies.push(format!("17 a publish was acknowledged into {life} after its end"));
             }
         }

@@ -93,6 +93,19 @@ pub struct Event {
 }
 
 impl Event {
+    /// How many bytes of it are kept, but for their framing.
+    #[must_use]
+    pub(crate) fn stored_bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.as_str().len());
+        let texts = [self.key.as_ref().map_or(0, |key| key.as_str().len()), self.event_type.as_str().len()];
+        let given = [
+            self.id.as_ref().map_or(0, |id| id.as_str().len()),
+            self.time.as_ref().map_or(0, |time| time.as_str().len()),
+        ];
+        let data = self.data.as_ref().map_or(0, |data| data.as_str().len());
+        data + headers.chain(texts).chain(given).sum::<usize>()
+    }
+
     /// At most how many bytes it takes in an answer, after Lambda has put the answer as a string into its own JSON: there
     /// each quote and backslash is escaped, and what was escaped is escaped again.
     #[must_use]

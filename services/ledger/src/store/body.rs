@@ -3,6 +3,8 @@
 //! Frozen as format 1. Reading checks everything before it trusts anything: raw length against the limit, checksum,
 //! encoding, and each value's own requirement.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, ensure};
@@ -32,7 +34,7 @@ pub(crate) struct Body {
 
 impl Body {
     /// Encodes events.
-    pub(crate) fn encode(events: &[Event]) -> Self {
+    pub(crate) fn encode<E: Borrow<Event> + Serialize>(events: &[E]) -> Self {
         let raw = postcard::to_stdvec(events).expect("events can be encoded");
         let compressed = zstd::bulk::compress(&raw, LEVEL).expect("memory can be compressed");
         let checksum = crc32fast::hash(&raw);
@@ -83,8 +85,8 @@ impl Body {
 
 /// Splits events into bodies within the cap on a record batch, in order, each with its number of events. An event that
 /// exceeds the cap alone is a body of its own. Any two neighbours together exceed the cap, so there are few of them.
-pub(crate) fn split(events: &[Event]) -> Vec<(Body, u64)> {
-    let mut merged: Vec<(Body, &[Event])> = Vec::new();
+pub(crate) fn split<E: Borrow<Event> + Serialize>(events: &[E]) -> Vec<(Body, u64)> {
+    let mut merged: Vec<(Body, &[E])> = Vec::new();
     let mut begin = 0;
     for (body, part) in halve(events) {
         let end = begin + part.len();
@@ -101,7 +103,10 @@ pub(crate) fn split(events: &[Event]) -> Vec<(Body, u64)> {
 }
 
 /// One body for the events of two, if it is within the cap.
-fn join<'a>(first: &Body, second: &Body, events: &'a [Event]) -> Option<(Body, &'a [Event])> {
+fn join<'a, E>(first: &Body, second: &Body, events: &'a [E]) -> Option<(Body, &'a [E])>
+where
+    E: Borrow<Event> + Serialize,
+{
     let may_fit = first.length() + second.length() <= limits::BATCH_BODY_BYTES;
     // Together they may be larger than apart: where one more event begins another block of zstd.
     may_fit.then(|| Body::encode(events)).filter(is_within_the_cap).map(|joined| (joined, events))
@@ -112,7 +117,7 @@ fn is_within_the_cap(body: &Body) -> bool {
 }
 
 /// Halves events until each part is within the cap, or one event.
-fn halve(events: &[Event]) -> Vec<(Body, &[Event])> {
+fn halve<E: Borrow<Event> + Serialize>(events: &[E]) -> Vec<(Body, &[E])> {
     let body = Body::encode(events);
     if is_within_the_cap(&body) || events.len() < 2 {
         return vec![(body, events)];

@@ -7,9 +7,11 @@ use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::{Result, ensure};
 use crate::limits;
-use crate::model::{Position, Record, TraceParent};
+use crate::model::{Position, Producers, Record, TraceParent};
 use crate::store::item::unreadable;
 use crate::table::TIME_TO_LIVE;
+
+const PRODUCERS: &str = "traceparents";
 
 /// The records of one partition that were written by one put.
 #[derive(Clone, Debug)]
@@ -23,8 +25,8 @@ pub(crate) struct RecordBatch {
     pub(crate) accepted_at: Timestamp,
     /// Chosen by the writer: tells its own batch from another's.
     pub(crate) batch_id: [u8; 16],
-    /// Where in a trace they were published.
-    pub(crate) traceparent: Option<TraceParent>,
+    /// Where in traces they were published.
+    pub(crate) producers: Producers,
     /// Absent in a stub, which is what is left of an expired head.
     pub(crate) body: Option<Body>,
     /// From when on time to live may delete it; absent in a stub that is the head.
@@ -53,6 +55,8 @@ impl RecordBatch {
     }
 
     pub(crate) fn put(&self, partition: &PartitionId) -> Write {
+        let mut producers = self.producers.runs();
+        let (only, others) = (producers.next().and_then(|(_, traceparent)| traceparent), producers.next());
         let item = Item::new(Key::RecordBatch(partition, self.slot))
             .with("base_offset", self.base_offset)
             .with("count", self.count)
@@ -60,7 +64,8 @@ impl RecordBatch {
             .with_some("write_slot", (!self.begins_write()).then_some(self.write_start.slot))
             .with_some("write_offset", (!self.begins_write()).then_some(self.write_start.offset))
             .with("batch_id", &self.batch_id[..])
-            .traced(self.traceparent)
+            .traced(only.filter(|_| others.is_none()))
+            .with_some(PRODUCERS, others.map(|_| packed(&stored(&self.producers))))
             .with_some("body", self.body.as_ref().map(packed))
             .with_some(TIME_TO_LIVE, self.deletable_at.map(Timestamp::seconds));
         Write::put(item).when("attribute_not_exists(PK)")
@@ -75,14 +80,15 @@ impl RecordBatch {
             slot: attributes.optional_number("write_slot")?.unwrap_or(slot),
             offset: attributes.optional_number("write_offset")?.unwrap_or(base_offset),
         };
+        let count = attributes.number("count")?;
         let batch = Self {
             slot,
             base_offset,
             write_start,
-            count: attributes.number("count")?,
+            count,
             accepted_at: Timestamp(attributes.number("accepted_at")?),
             batch_id: attributes.array("batch_id")?,
-            traceparent: attributes.traceparent()?,
+            producers: producers(attributes, count)?,
             body: attributes
                 .attribute("body")
                 .map(|_| attributes.unpacked("body").unwrap_or_else(|_| Body::unreadable())),
@@ -109,15 +115,35 @@ impl RecordBatch {
         let Some(body) = &self.body else { return Ok(Vec::new()) };
         let events = body.decode()?;
         ensure!(events.len() as u64 == self.count, "a record batch holds as many events as it says");
-        let place = |(offset, event)| Record {
+        let place = |((offset, event), traceparent)| Record {
             partition,
             offset,
             published_at: self.accepted_at,
             event,
-            traceparent: self.traceparent,
+            traceparent,
         };
-        Ok((self.base_offset..).zip(events).map(place).collect())
+        Ok((self.base_offset..).zip(events).zip(self.producers.of_each()).map(place).collect())
     }
+}
+
+/// Several producers, as they are stored.
+type Stored = Vec<(u64, Option<[u8; TraceParent::BYTES]>)>;
+
+fn stored(producers: &Producers) -> Stored {
+    producers.runs().map(|(run, traceparent)| (run, traceparent.map(TraceParent::to_bytes))).collect()
+}
+
+fn producers(attributes: &Attributes, count: u64) -> Result<Producers> {
+    if attributes.attribute(PRODUCERS).is_none() {
+        return Ok(Producers::one(count, attributes.traceparent()?));
+    }
+    let mut producers = Producers::default();
+    for (run, bytes) in attributes.unpacked::<Stored>(PRODUCERS)? {
+        let read = |bytes| TraceParent::from_bytes(bytes).ok_or_else(|| unreadable(PRODUCERS));
+        producers.add(run, bytes.map(read).transpose()?);
+    }
+    ensure!(producers.count() == count, "a record batch knows the producer of each of its records");
+    Ok(producers)
 }
 
 impl Store {
@@ -173,9 +199,10 @@ impl Store {
     /// Reduces an expired head to a stub, which stays: the next writer must find where to go on. Refused when something came
     /// after it meanwhile.
     pub(crate) async fn reduce_to_stub(&self, partition: &PartitionId, head: &RecordBatch) -> Result<()> {
-        let reduce = Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, traceparent, expires_at")
-            .when("batch_id = :this")
-            .value(":this", &head.batch_id[..]);
+        let reduce =
+            Write::update(Key::RecordBatch(partition, head.slot), "REMOVE body, traceparent, traceparents, expires_at")
+                .when("batch_id = :this")
+                .value(":this", &head.batch_id[..]);
         let last = Write::absent(Key::RecordBatch(partition, head.slot + 1));
         self.settle(vec![reduce, last], self.deadline()).await?;
         Ok(())
