@@ -88,10 +88,12 @@ pub struct Endpoint {
 pub struct Unguarded(Endpoint);
 
 impl Endpoint {
-    /// Method and path, as the routes of API Gateway write them, which name the parts of a path as we do.
-    #[must_use]
-    pub fn route(&self) -> String {
-        format!("{} {}", self.method, self.path)
+    /// Methods and path, as the routes of API Gateway write them, which name the parts of a path as we do. What answers GET
+    /// answers HEAD.
+    pub fn routes(&self) -> impl Iterator<Item = String> {
+        let methods =
+            if self.method == Method::GET { vec![Method::GET, Method::HEAD] } else { vec![self.method.clone()] };
+        methods.into_iter().map(|method| format!("{method} {}", self.path))
     }
 
     /// Whether anyone may, without a key.

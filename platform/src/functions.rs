@@ -14,7 +14,7 @@ pub struct Function {
     /// Its service.
     #[serde(skip)]
     pub service: &'static str,
-    /// For how long AWS lets it run, in seconds. Those that clients ask are cut off by API Gateway after 30.
+    /// For how long AWS lets it run, in seconds. Those that clients ask are cut off by API Gateway after 29 or 30.
     #[serde(rename = "timeout_seconds")]
     pub timeout_s: u32,
     /// The environment variables that it does not start without.

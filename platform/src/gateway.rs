@@ -1,4 +1,5 @@
-//! What a REST API of API Gateway answers by itself, in our words: what it refuses does not reach a service.
+//! What a REST API of API Gateway answers by itself, in our words: what it refuses does not reach a service. Left are methods
+//! that it does not know, and what is no request: of those it says the status and a word.
 //!
 //! An HTTP API has words of its own, which cannot be changed.
 
@@ -45,7 +46,7 @@ pub fn refusals() -> BTreeMap<&'static str, Refusal> {
         .map(|kind| (kind, Problem::new(Code::OutcomeUnknown, "the service did not answer in time")));
     let others = [
         ("MISSING_AUTHENTICATION_TOKEN", Problem::new(Code::RouteNotFound, "there is no such route")),
-        ("REQUEST_TOO_LARGE", Problem::new(Code::PayloadTooLarge, "the request is larger than 10 MB")),
+        ("REQUEST_TOO_LARGE", Problem::new(Code::PayloadTooLarge, "the request is larger than the gateway takes")),
         (
             "THROTTLED",
             Problem::new(Code::RateLimited, "more requests than the usage plan of the API key, or the API, takes"),

@@ -21,7 +21,7 @@ fn routes_that(service: &str, are: impl Fn(&Endpoint) -> bool) -> Vec<String> {
         "poll" => poll::routes(),
         _ => Routes::default(),
     };
-    let mut routes: Vec<_> = routes.endpoints().filter(|endpoint| are(endpoint)).map(Endpoint::route).collect();
+    let mut routes: Vec<_> = routes.endpoints().filter(|endpoint| are(endpoint)).flat_map(Endpoint::routes).collect();
     routes.sort();
     routes
 }
@@ -83,6 +83,8 @@ fn every_route_of_the_api_leads_to_one_service() {
             methods(operations).into_iter().map(move |method| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
+    // A description tells of HEAD by telling of GET.
+    routed.retain(|route| !route.starts_with("HEAD "));
     routed.sort();
     described.sort();
     assert_eq!(routed, described);

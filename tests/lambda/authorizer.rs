@@ -53,6 +53,11 @@ async fn who_has_a_key_is_let_through_as_its_client() {
         assert_eq!(ask(with_key(refused)).await, denied, "{refused}");
     }
     assert_eq!(ask(request(json!({}))).await, denied);
+    // Whoever guesses keeps nobody out who need not.
+    for _ in 0..2 * Quotas::default().failures_per_minute {
+        assert_eq!(ask(with_key("no key")).await, denied);
+    }
+    assert_eq!(ask(with_key(&key)).await, allowed);
     assert_eq!(ask(request(json!({"x-api-key": [key, key]}))).await, denied, "a key that is given twice");
 }
 

@@ -18,6 +18,7 @@ use crate::access::Quotas;
 use crate::config::Config;
 use crate::deadline::KilledAt;
 use crate::endpoint::{Routes, Settings};
+use crate::functions::FUNCTIONS;
 use crate::telemetry::{self, EmfRecorder, Format, Telemetry, Traces};
 
 /// Why a Lambda stopped.
@@ -29,10 +30,6 @@ pub type Error = lambda_runtime::Error;
 /// When the configuration is incomplete or the runtime fails.
 pub fn serve(service: &str, routes: Routes) -> Result<(), Error> {
     run(service, async |process: Process| {
-        // The first call of a process is mostly the making of a connection; a start has the time for it.
-        if let Err(error) = process.ledger.find_api_key("none").await {
-            tracing::warn!(%error, "the store did not answer at the start");
-        }
         let Process { config, ledger, telemetry, traces, began } = process;
         telemetry.started(ledger.clock().now().since(began));
         let settings = Settings { environment: config.environment, quotas: Quotas::default(), telemetry };
@@ -130,6 +127,13 @@ fn run(service: &str, serve: impl AsyncFnOnce(Process) -> Result<(), Error>) -> 
     let telemetry = Telemetry::documents(service, &config.environment, recorder, std::io::stdout());
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let ledger = config.ledger().await;
+        // The first call of a process is mostly the making of a connection. Where somebody waits, a start has the time for it.
+        let may_ask = FUNCTIONS.iter().find(|function| function.service == service);
+        if may_ask.is_some_and(|function| function.permission("GetItem", "KEY#none").is_some())
+            && let Err(error) = ledger.find_api_key("none").await
+        {
+            tracing::warn!(%error, "the store did not answer at the start");
+        }
         let traces = config.traces.as_ref().and_then(|endpoint| {
             let function = function(lambda_runtime::Config::from_env());
             let started = Traces::start(service, &config.environment, endpoint, function);
