@@ -30,6 +30,12 @@ offsets *arguments:
 lag *arguments:
     cargo run --quiet --package ops --bin ledger-lag -- "$@"
 
+# what an environment costs in a month: scenarios beside what others take, and every line; --workload FILE for another
+[positional-arguments]
+cost *arguments:
+    cargo run --quiet --package ops --bin ledger-lag -- cost "$@"
+    cargo run --quiet --package ops --bin ledger-lag -- cost --show lines "$@"
+
 # every test
 test *arguments:
     cargo test --workspace {{ arguments }}

@@ -1,6 +1,7 @@
-//! `ledger-lag`: how far behind subscriptions are, position by position, and whether anybody should worry.
+//! `ledger-lag`: how far behind subscriptions are, position by position, whether anybody should worry, and what it costs.
 
 mod check;
+pub mod cost;
 mod exposition;
 mod history;
 mod observe;
@@ -24,6 +25,7 @@ Examples:
   ledger-lag --env prod serve --listen 127.0.0.1:9464
   ledger-lag --env prod history --metric headroom --since 7d --svg headroom.svg
   ledger-lag --env prod render alarms > environments/prod/alarms.json
+  ledger-lag cost --workload ops/cost/scenarios/batched.json --show lines
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 no such stream or subscription, 4 refused; of check also 10 for a warning
 and 11 for an error. Nothing is ever written to the table.";
@@ -41,6 +43,8 @@ pub enum Lag {
     Serve(serve::Serve),
     /// Draw how lag, headroom or status went, from CloudWatch
     History(history::History),
+    /// Compute what an environment costs in a month, from a workload and published prices; no table is opened
+    Cost(cost::Cost),
     /// Print what infrastructure code reads of alarms and dashboards, or a picture of a dashboard
     #[command(subcommand)]
     Render(render::Render),
@@ -58,6 +62,7 @@ impl crate::Verbs for Lag {
             Self::Watch(watch) => watch.run(common).await,
             Self::Serve(serve) => serve.run(Desk::open(common).await?).await,
             Self::History(history) => history.run(common).await,
+            Self::Cost(cost) => cost.run(common),
             Self::Render(render) => render.run(common),
         }
     }
