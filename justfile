@@ -195,6 +195,16 @@ key-timing *arguments:
 wrapper-cost *arguments:
     cargo run --quiet --release --package tests --example wrapper-cost -- {{ arguments }}
 
+# how fast the local server is, and others on PATH; `just bench scale`, `just bench compaction`, `just bench --help`
+[positional-arguments]
+bench *arguments:
+    cargo build --quiet --release --package local --bin eventledger
+    cargo run --quiet --release --package tests --example bench -- "$@"
+
+# what encoding, folding, cursors and the check of a key cost alone; a word runs only what has it in its name
+bench-micro *arguments:
+    cargo bench --quiet --package tests --bench ledger --bench access -- {{ arguments }}
+
 # a trace of the real server, drawn: a publish, its compaction and a poll
 trace:
     cargo test --quiet --workspace --test traces -- --nocapture followed

@@ -211,3 +211,14 @@ impl Round {
         self.youngest = batch.accepted_at;
     }
 }
+
+/// Folds items of the log as one round, and answers how many keys it came to, for [`crate::bench`].
+#[cfg(feature = "bench")]
+pub(crate) fn fold<'a>(items: impl Iterator<Item = &'a crate::store::Attributes>) -> Result<usize> {
+    let mut round = Round::default();
+    for attributes in items {
+        let batch = RecordBatch::read(attributes)?;
+        round.fold(&batch, batch.records(0)?);
+    }
+    Ok(round.latest.len())
+}

@@ -7,6 +7,8 @@
 mod answers;
 mod api_keys;
 mod append;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod bootstrap;
 mod client;
 mod clock;
