@@ -112,9 +112,10 @@ impl Life {
         }
         assert_eq!(self.look(["EventsPublished", "BytesPublished", "DuplicatePublishes"]), [2, 806, 1]);
         self.api.app().engine().set_fate(BothAtOnce::new("Query", "LOG#"));
-        // One process does not race itself.
-        let other = self.api.answered_by(self.api.app().another_process(Quotas::default(), 1));
-        let (first, second) = tokio::join!(self.api.post(EVENTS, event.clone()), other.post(EVENTS, event));
+        // One process does not race itself, and this one would not look before it writes.
+        let [one, other] =
+            [1, 2].map(|number| self.api.answered_by(self.api.app().another_process(Quotas::default(), number)));
+        let (first, second) = tokio::join!(one.post(EVENTS, event.clone()), other.post(EVENTS, event));
         let _ = (first.ok(201), second.ok(201));
         assert_eq!(self.look(["EventsPublished", "SlotConflicts"]), [2, 1]);
     }
