@@ -3,8 +3,9 @@
 //! One time is fixed when the request comes. The verbs keep it ([`ledger::Deadline`]) and know best what became of what they
 //! tried; what does not end by itself is cut off here, with the most that can honestly be said of its effect.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use std::future::Future;
+
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use ledger::{Deadline, Ledger, Timestamp, limits};
 
@@ -34,13 +35,17 @@ impl KilledAt {
 }
 
 /// Gives a request its deadline, and an answer when it comes.
-pub(crate) async fn pass(State(ledger): State<Ledger>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass<A: Future<Output = Response>>(
+    ledger: &Ledger,
+    request: Request,
+    next: impl FnOnce(Request) -> A,
+) -> Response {
     let latest = ledger.clock().now().plus(limits::REQUEST_MS);
     let killed_at = request.extensions().get::<KilledAt>();
     let ends_at = killed_at.map_or(latest, |killed_at| latest.min(killed_at.done_by()));
     let changes_nothing = request.method().is_safe();
     let deadline = Deadline::at(ends_at);
-    let answer = ledger.clock().until(ends_at, deadline.scope(next.run(request))).await;
+    let answer = ledger.clock().until(ends_at, deadline.scope(next(request))).await;
     answer.unwrap_or_else(|| late(changes_nothing || !deadline.may_have_written()).into_response())
 }
 

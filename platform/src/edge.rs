@@ -24,7 +24,7 @@ use crate::access::{Pause, Standings};
 use crate::headers::Traced;
 use crate::problem::{Code, Problem, RequestContext};
 use crate::telemetry::{self, Begun, InvocationId, InvocationSpan, Outcome, Route, Telemetry};
-use crate::url;
+use crate::{deadline, url};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -64,7 +64,7 @@ pub(crate) async fn pass(
         match refused {
             Some(Refused(problem)) => problem.into_response(),
             None if is_no_route => route_not_found(request.uri().clone()).await.into_response(),
-            None => next.run(request).await,
+            None => deadline::pass(&ledger, request, |request| next.run(request)).await,
         }
     };
     let judge = |mut response: Response| {

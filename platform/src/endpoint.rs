@@ -17,9 +17,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{self, Action, Gate, Quotas, Requirement};
 use crate::in_flight::{self, InFlight, Places};
-use crate::problem::Code;
+use crate::problem::{Code, Result};
 use crate::telemetry::{Telemetry, note};
-use crate::{deadline, edge, url};
+use crate::{edge, url};
 
 /// Makes the schema of one type.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
@@ -305,37 +305,61 @@ impl Routes {
         self.routes.iter().map(|route| &route.endpoint)
     }
 
-    /// The router, with all of the middleware. From outside in: the edge, panics, the deadline, then for each endpoint its
+    /// The router, with all of the middleware. From outside in: the edge, the deadline, panics, then for each endpoint its
     /// name, the bound on requests at once, its access checks and its handler. Unknown routes and methods are answered
-    /// without asking who wants to know.
+    /// without asking who wants to know. Each layer of the router is cloned with all that is in it for each request, so there
+    /// are three, and not one for each of these.
     pub fn router(self, ledger: Ledger, settings: &Settings) -> axum::Router {
         let gate = Arc::new(Gate::new(&ledger, &settings.environment, settings.quotas));
         let places = self.in_flight.map(Places::new);
         let mut router = self.beside;
         for Route { endpoint, handler } in self.routes {
-            let access = from_fn_with_state((Arc::clone(&gate), endpoint.requirement), access::pass);
-            let mut handler = handler.route_layer(access);
-            if let Some(places) = places.clone().filter(|_| endpoint.requirement != Requirement::Open) {
-                handler = handler.route_layer(from_fn_with_state(places, in_flight::pass));
-            }
-            let named = handler.route_layer(from_fn_with_state(endpoint.operation_id, name));
-            router = router.route(endpoint.path, named);
+            let Endpoint { path, operation_id, requirement, .. } = endpoint;
+            let places = places.clone().filter(|_| requirement != Requirement::Open);
+            let door = Door { operation: operation_id, requirement, gate: Arc::clone(&gate), places };
+            router = router.route(path, handler.route_layer(from_fn_with_state(Arc::new(door), enter)));
         }
         router
             .fallback(edge::route_not_found)
             .method_not_allowed_fallback(edge::method_not_allowed)
-            .layer(from_fn_with_state(ledger.clone(), deadline::pass))
             .layer(CatchPanicLayer::custom(edge::panicked))
             .layer(from_fn_with_state((ledger.clone(), settings.telemetry.clone()), edge::pass))
             .with_state(ledger)
     }
 }
 
-/// Notes what is asked for, before anyone can refuse it, and refuses what no URL should be like.
+/// What stands between the router and a handler.
+#[derive(Debug)]
+struct Door {
+    operation: &'static str,
+    requirement: Requirement,
+    gate: Arc<Gate>,
+    /// None where requests at once are not bounded.
+    places: Option<Places>,
+}
+
+/// Lets a request through to the handler of its endpoint, or answers why not.
+async fn enter(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if let Err(problem) = named(door.operation, &request) {
+        return problem.into_response();
+    }
+    let admit = |request| access::pass(Arc::clone(&door.gate), door.requirement, request, next);
+    match &door.places {
+        Some(places) => in_flight::pass(places, request, admit).await,
+        None => admit(request).await,
+    }
+}
+
+/// Lets a request through to what is no part of the API.
 async fn name(State(operation): State<&'static str>, request: Request, next: Next) -> Response {
-    note("operation", operation);
-    match url::check(request.uri()) {
+    match named(operation, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Notes what is asked for, before anyone can refuse it, and refuses what no URL should be like.
+fn named(operation: &'static str, request: &Request) -> Result<()> {
+    note("operation", operation);
+    url::check(request.uri())
 }

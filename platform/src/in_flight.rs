@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, Method};
 use http_body::{Frame, SizeHint};
@@ -89,7 +88,11 @@ impl Kind {
 }
 
 /// Lets a request through while there is a place for it.
-pub(crate) async fn pass(State(places): State<Places>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass<A: Future<Output = Response>>(
+    places: &Places,
+    mut request: Request,
+    next: impl FnOnce(Request) -> A,
+) -> Response {
     let waits = may_wait(&request);
     let kind = if waits { &places.waiting } else { &places.working };
     let place = match kind.take() {
@@ -97,7 +100,7 @@ pub(crate) async fn pass(State(places): State<Places>, mut request: Request, nex
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(Arc::clone(kind));
-    let mut answer = next.run(request).await;
+    let mut answer = next(request).await;
     let held = answer.extensions_mut().remove::<Arc<Held>>();
     if !waits || answer.body().size_hint().lower() <= PIECE_BYTES as u64 {
         return answer.map(|body| KeptBody::wrap(body, (place, held)));
@@ -218,7 +221,8 @@ fn may_wait(request: &Request) -> bool {
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn_with_state;
+    use axum::extract::State;
+    use axum::middleware::{Next, from_fn_with_state};
     use axum::routing::get;
     use http::StatusCode;
     use http_body_util::BodyExt;
@@ -227,11 +231,15 @@ mod tests {
 
     use super::*;
 
+    async fn bounded(State(places): State<Places>, request: Request, next: Next) -> Response {
+        pass(&places, request, |request| next.run(request)).await
+    }
+
     #[tokio::test]
     async fn a_place_is_free_when_the_answer_was_taken() {
         let places = Places::new(InFlight { working: 1, waiting: 2, answering: 1 });
         let large = async || "a".repeat(3 * PIECE_BYTES);
-        let route = get(large).post(async || ()).route_layer(from_fn_with_state(places, pass));
+        let route = get(large).post(async || ()).route_layer(from_fn_with_state(places, bounded));
         let router = Router::new().route("/", route);
         // Who waited takes no place of those that work, but one of the few for large answers.
         for target in ["/", "/?wait=1"] {
@@ -259,7 +267,7 @@ mod tests {
         let end = Arc::clone(end);
         let handler = move || async move { end.notified().await };
         let places = Places::new(InFlight { working: 1, waiting: 1, answering: 1 });
-        Router::new().route("/", get(handler).post(|| async {}).route_layer(from_fn_with_state(places, pass)))
+        Router::new().route("/", get(handler).post(|| async {}).route_layer(from_fn_with_state(places, bounded)))
     }
 
     fn send(router: &Router, method: &str, target: &str) -> tokio::task::JoinHandle<Response> {

@@ -18,7 +18,7 @@ mod standing;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap};
@@ -109,11 +109,7 @@ impl Admitted {
 }
 
 /// Lets a request through to its handler, or answers why not.
-pub(crate) async fn pass(
-    State((gate, requirement)): State<(Arc<Gate>, Requirement)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn pass(gate: Arc<Gate>, requirement: Requirement, mut request: Request, next: Next) -> Response {
     if let Err(problem) = headers::check_length(request.headers()) {
         return problem.into_response();
     }
