@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::append::Head;
@@ -29,7 +30,11 @@ pub struct Settings {
 
 /// The ledger on one table. Cloning shares it; it keeps no state that another process could not do without.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct Ledger(Arc<Parts>);
+
+/// What a ledger is made of.
+#[derive(Debug)]
+pub struct Parts {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) randomness: Randomness,
@@ -44,6 +49,14 @@ pub struct Ledger {
     pub(crate) health: HeardHealth,
 }
 
+impl Deref for Ledger {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Ledger {
     /// A ledger on this table. Makes no call.
     #[must_use]
@@ -54,7 +67,7 @@ impl Ledger {
         randomness: Randomness,
         settings: Settings,
     ) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             store: Store::new(client, table.into(), clock.clone(), randomness.clone()),
             clock,
             randomness,
@@ -66,7 +79,7 @@ impl Ledger {
             subscriptions: Cache::default(),
             noted_polls: Cache::default(),
             health: HeardHealth::default(),
-        }
+        }))
     }
 
     /// The clock that everything takes the time from.

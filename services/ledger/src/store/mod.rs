@@ -13,7 +13,9 @@ mod write;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use futures::future::BoxFuture;
 
 pub(crate) use failure::Refusal;
 pub(crate) use item::{Attributes, Item, Read, packed};
@@ -31,7 +33,10 @@ use crate::table::{PARTITION_KEY, SORT_KEY};
 /// The table.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
+    /// For reads.
     client: Client,
+    /// For writes: one attempt a call, because the SDK's own repetitions would hide what became of the earlier ones.
+    writer: Client,
     table: String,
     clock: Clock,
     randomness: Randomness,
@@ -46,6 +51,12 @@ pub(crate) enum Range {
     From(String),
     /// After one, up to and including another.
     Between(String, String),
+}
+
+/// A call, apart from the future of whoever makes it. It is large, and most requests are answered without one: a future that held
+/// it would be moved about with room for it, once for each layer between the connection and the verb.
+fn boxed<'a, T>(call: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(call)
 }
 
 /// One page of a query.
@@ -73,22 +84,20 @@ impl Query {
 
 impl Store {
     pub(crate) fn new(client: Client, table: String, clock: Clock, randomness: Randomness) -> Self {
-        Self { client, table, clock, randomness }
+        let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        Self { client, writer: Client::from_conf(once), table, clock, randomness }
     }
 
     /// Reads an item.
     pub(crate) async fn get(&self, key: Key<'_>) -> Result<Option<Attributes>> {
-        let answer = self
+        let request = self
             .client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(item::key_attributes(key)))
             .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(failure::read)?;
-        Ok(answer.item)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        Ok(boxed(request.send()).await.map_err(failure::read)?.item)
     }
 
     /// Reads one page of a query: at most `limit` items, at most 1 MB.
@@ -120,7 +129,7 @@ impl Store {
                 .expression_attribute_values(":first", AttributeValue::S(first.clone()))
                 .expression_attribute_values(":last", AttributeValue::S(last.clone())),
         };
-        let answer = request.send().await.map_err(failure::read)?;
+        let answer = boxed(request.send()).await.map_err(failure::read)?;
         let items = answer.items.unwrap_or_default();
         let end = items.is_empty() && is_planted(Bug::EmptyPageIsTheEnd);
         Ok(QueryPage { items, next: answer.last_evaluated_key.filter(|_| !end) })

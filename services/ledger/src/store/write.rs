@@ -1,17 +1,15 @@
 //! Conditional writes, alone or as one transaction, and the loop that does not rest until their outcome is known.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Config;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 
-use super::Store;
 use super::failure::{self, Attempt, Refusal};
 use super::item::{Attributes, Item, Value, key_attributes};
 use super::schema::Key;
+use super::{Store, boxed};
 use crate::clock::Timestamp;
 use crate::deadline;
 use crate::error::{Error, Result, ensure};
@@ -105,7 +103,7 @@ impl Write {
                 for (name, value) in self.values {
                     builder = builder.expression_attribute_values(name, value);
                 }
-                match builder.customize().config_override(once()).send().await {
+                match boxed(builder.send()).await {
                     Ok(_) => Attempt::Applied,
                     Err(error) => failure::single(error, |error| {
                         use $error as Kind;
@@ -154,11 +152,6 @@ impl Write {
         }
         .build()
     }
-}
-
-/// One attempt a call: the SDK's own retries would hide what became of the earlier ones.
-pub(super) fn once() -> aws_sdk_dynamodb::config::Builder {
-    Config::builder().retry_config(RetryConfig::disabled())
 }
 
 impl Store {
@@ -254,11 +247,11 @@ impl Store {
 
     async fn attempt(&self, writes: &[Write], token: &str) -> Attempt {
         if let [write] = writes {
-            return write.clone().attempt(&self.client, &self.table).await;
+            return write.clone().attempt(&self.writer, &self.table).await;
         }
         if is_planted(Bug::TransactionsAreSplit) {
             for write in writes {
-                match write.clone().attempt(&self.client, &self.table).await {
+                match write.clone().attempt(&self.writer, &self.table).await {
                     Attempt::Applied => {}
                     Attempt::Refused(mut refusals) => {
                         refusals.resize_with(writes.len(), || Refusal::None);
@@ -270,17 +263,13 @@ impl Store {
             return Attempt::Applied;
         }
         let actions = writes.iter().map(|write| write.clone().action(&self.table)).collect();
-        let answer = self
-            .client
+        let request = self
+            .writer
             .transact_write_items()
             .set_transact_items(Some(actions))
             .client_request_token(token)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(once())
-            .send()
-            .await;
-        answer.map_or_else(failure::transaction, |_| Attempt::Applied)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        boxed(request.send()).await.map_or_else(failure::transaction, |_| Attempt::Applied)
     }
 }
 

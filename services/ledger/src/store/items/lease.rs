@@ -6,8 +6,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::super::item::key_attributes;
 use super::super::schema::Key;
-use super::super::write::once;
-use super::super::{Attributes, Read, Store, failure};
+use super::super::{Attributes, Read, Store, boxed, failure};
 use crate::answers::{Lease, LeaseRequest};
 use crate::error::{Error, Result};
 
@@ -22,8 +21,8 @@ impl Store {
             return Ok(Lease { granted: false, leased: 0 });
         };
         let number = |value: u64| AttributeValue::N(value.to_string());
-        let answer = self
-            .client
+        let call = self
+            .writer
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key_attributes(Key::Lease(request.key_id, request.quota, request.window))))
@@ -34,12 +33,8 @@ impl Store {
             .expression_attribute_values(":most", number(most))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(once())
-            .send()
-            .await;
-        match answer {
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match boxed(call.send()).await {
             Ok(output) => {
                 let leased = output.attributes.map_or(Ok(request.tokens), |known| known.number(LEASED))?;
                 Ok(Lease { granted: true, leased })
