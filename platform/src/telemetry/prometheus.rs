@@ -4,7 +4,8 @@
 //! Nobody sees a counter's first step from nothing, so those whose labels are known are there from the start, at zero. The
 //! exporter keeps and renders the values.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Label, Metadata, Recorder, SetRecorderError, SharedString,
@@ -70,7 +71,7 @@ impl Prometheus {
         }
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        let renaming = Renaming { recorder, service };
+        let renaming = Renaming::new(recorder, service);
         let operations = routes.endpoints().map(|endpoint| endpoint.operation_id);
         let operations: Vec<_> = operations.chain(Dimension::Operation.values().iter().copied()).collect();
         for metric in catalogue::ALL {
@@ -129,9 +130,35 @@ pub fn name(metric: &Metric) -> String {
 struct Renaming {
     recorder: PrometheusRecorder,
     service: &'static str,
+    counters: Known<Counter>,
+    gauges: Known<Gauge>,
+    histograms: Known<Histogram>,
+}
+
+/// What was told of before, by the key that it is told by: to rename it each time would cost more than to tell it.
+struct Known<H>(RwLock<HashMap<Key, H>>);
+
+impl<H: Clone> Known<H> {
+    fn find(&self, key: &Key, make: impl FnOnce() -> H) -> H {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        known.unwrap_or_else(|| {
+            self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_insert_with(make).clone()
+        })
+    }
+}
+
+impl<H> Default for Known<H> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
 }
 
 impl Renaming {
+    fn new(recorder: PrometheusRecorder, service: &'static str) -> Self {
+        let (counters, gauges, histograms) = (Known::default(), Known::default(), Known::default());
+        Self { recorder, service, counters, gauges, histograms }
+    }
+
     /// Lets a counter be there at zero, with each value of its labels.
     fn begin(&self, metric: &Metric, operations: &[&'static str]) {
         let counter = |labels: Vec<Label>| {
@@ -180,17 +207,19 @@ impl Recorder for Renaming {
     fn describe_histogram(&self, _: KeyName, _: Option<metrics::Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        self.recorder.register_counter(&self.renamed(key).0, metadata)
+        self.counters.find(key, || self.recorder.register_counter(&self.renamed(key).0, metadata))
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        self.recorder.register_gauge(&self.renamed(key).0, metadata)
+        self.gauges.find(key, || self.recorder.register_gauge(&self.renamed(key).0, metadata))
     }
 
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        let (key, factor) = self.renamed(key);
-        let histogram = self.recorder.register_histogram(&key, metadata);
-        Histogram::from_arc(Arc::new(Scaled { histogram, factor }))
+        self.histograms.find(key, || {
+            let (key, factor) = self.renamed(key);
+            let histogram = self.recorder.register_histogram(&key, metadata);
+            Histogram::from_arc(Arc::new(Scaled { histogram, factor }))
+        })
     }
 }
 
