@@ -30,9 +30,8 @@ const CONNECTIONS: usize = 4_096;
 /// A connection on which no whole head of a request came for so long, or nothing of an answer was taken, is closed. Most clients
 /// keep an idle one for 90 seconds: who closes first must be the one that asks.
 const SILENCE: Duration = Duration::from_secs(100);
-/// As many as any client sends: beside a few long ones they are more than all may be together, and the answer that says so is
-/// ours. Room for each is taken with each request.
-const HEADERS: usize = 1_024;
+/// Header fields of a request: several times what any client sends. Room for each is taken with each request.
+const HEADERS: usize = 256;
 /// When so much of an answer waits for its client, no more of it is taken.
 const BUFFER_BYTES: usize = 128 * 1024;
 /// Files of the process besides its connections: the table, the log, calls to a collector.

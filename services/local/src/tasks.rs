@@ -10,6 +10,9 @@ use keeper::{Schedule, Task};
 use ledger::{Clock, Ledger, PartitionId, Timestamp};
 use platform::telemetry::{Telemetry, Traces};
 
+/// How long what changed is gathered before it is compacted: a round costs the same whatever it finds, and of what changed
+/// twice only the last is written.
+const GATHER_MS: u64 = 200;
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
 const SAMPLE_PAUSE_MS: u64 = 60_000;
@@ -32,6 +35,7 @@ pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
             }
         };
         let Some(changed) = changed else { return };
+        ledger.clock().sleep(GATHER_MS).await;
         if waiting.is_empty() {
             retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
         }
