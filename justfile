@@ -205,6 +205,10 @@ bench *arguments:
 bench-micro *arguments:
     cargo bench --quiet --package tests --bench ledger --bench access -- {{ arguments }}
 
+# how many instructions a Lambda's handlers take for a request, beside those that are written down; needs valgrind
+instructions *arguments:
+    cargo run --quiet --release --package tests --example instructions -- {{ arguments }}
+
 # a trace of the real server, drawn: a publish, its compaction and a poll
 trace:
     cargo test --quiet --workspace --test traces -- --nocapture followed
