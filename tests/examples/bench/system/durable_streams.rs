@@ -1,6 +1,6 @@
-//! Durable Streams by the server `durable-streams-server` (of crates.io), its storage `file-durable`, which syncs its file at each
-//! append. Streams of JSON: an array is as many messages as it has members. What it reads it answers at once, to the end of the
-//! stream: pages are its choice. Its bounds on the size of a stream are raised, or a run would end at ten megabytes.
+//! Durable Streams by the server of the crate `durable-streams`, which writes a log ahead and syncs it before it acknowledges
+//! (`--durability wal`). Streams of JSON: an array is as many messages as it has members. What it reads it answers at once, to
+//! the end of the stream: pages are its choice.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,20 +16,14 @@ use crate::process::{Process, free_address};
 pub(super) const PROGRAM: &str = "durable-streams-server";
 
 const STREAMS: &str = "/v1/stream";
-/// More than any run sends.
-const BYTES: &str = "1000000000000";
 
 /// Starts it.
 pub(super) async fn start(program: &Path, folder: &Path) -> Result<Server> {
     let address = free_address()?;
     let mut command = Command::new(program);
-    command.current_dir(folder);
-    command.env("DS_SERVER__BIND_ADDRESS", address.to_string());
-    command
-        .env("DS_STORAGE__MODE", "file-durable")
-        .env("DS_STORAGE__DATA_DIR", crate::workbench::inside(folder, "data")?);
-    command.env("DS_LIMITS__MAX_MEMORY_BYTES", BYTES).env("DS_LIMITS__MAX_STREAM_BYTES", BYTES);
-    let process = Process::start(command, address, "/healthz", &folder.join("server.log")).await?;
+    command.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string(), "--durability", "wal"]);
+    command.arg("--data-dir").arg(crate::workbench::inside(folder, "data")?);
+    let process = Process::start(command, address, "/health", &folder.join("server.log")).await?;
     Ok(Server { process, api: Box::new(DurableStreams { host: address }) })
 }
 

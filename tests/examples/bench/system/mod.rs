@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     Uncompacted,
     /// `s2 lite` on a local folder.
     S2Lite,
-    /// `durable-streams-server` with files that it syncs.
+    /// `durable-streams-server` of the crate `durable-streams`, with a log that it syncs.
     DurableStreams,
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn find(server: &Path, alone: bool) -> Result<(Vec<System>, Vec
     let mut absent = Vec::new();
     for (kind, name, program) in [
         (Kind::S2Lite, "S2 lite", s2_lite::PROGRAM),
-        (Kind::DurableStreams, "Durable Streams, file-durable", durable_streams::PROGRAM),
+        (Kind::DurableStreams, "Durable Streams", durable_streams::PROGRAM),
     ] {
         let program = PathBuf::from(program);
         match self::version(&program).await {
@@ -108,10 +108,10 @@ pub(crate) async fn find(server: &Path, alone: bool) -> Result<(Vec<System>, Vec
     Ok((found, absent))
 }
 
-/// The first line that a program says to `--version`; none if there is no such program.
+/// The first line that a program says to `--version`, as far as it says one; none if there is no such program.
 async fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").output().await.ok()?;
-    String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+    Some(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("it does not tell its version").to_owned())
 }
 
 impl System {

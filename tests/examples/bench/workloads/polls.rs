@@ -31,12 +31,14 @@ struct Waiting {
 
 impl Waiting {
     async fn all(server: &Server, count: usize) -> Result<Vec<Self>> {
-        let one = async |number: usize| {
+        let mut all = Vec::new();
+        // One after the other: a key may have fewer at work than there may be that wait.
+        for number in 0..count {
             let (mut connection, name) = (Connection::open(server.address()).await?, format!("waiting-{number}"));
             connection.push(&server.ours()?.subscribe(STREAM, &name, "latest")).await?;
-            Result::Ok(Self { connection, name, cursor: None })
-        };
-        try_join_all((0..count).map(one)).await
+            all.push(Self { connection, name, cursor: None });
+        }
+        Ok(all)
     }
 
     /// Waits for an event, or until the server waits no longer. Answers whether there is one.
