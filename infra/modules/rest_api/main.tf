@@ -170,7 +170,8 @@ resource "aws_api_gateway_method_settings" "all" {
   method_path = "*/*"
 
   settings {
-    metrics_enabled        = true
+    # Each method would be five metrics to pay for, and nobody looks at them. Those of the API as a whole cost nothing.
+    metrics_enabled        = false
     logging_level          = "OFF"
     data_trace_enabled     = false
     throttling_rate_limit  = var.throttle.requests_per_second

@@ -145,9 +145,6 @@ async fn measure() -> Measured {
     }
     batched.keep(Task::Sweep).await;
     let (line_bytes, series) = told(&batched.tower.take());
-    let asked = line_bytes
-        .keys()
-        .filter(|operation| !["compact_partitions", "round", "sample", "sweep"].contains(&operation.as_str()));
     let (idle, full): (Vec<_>, Vec<_>) = played.pages.iter().partition(|(events, _)| *events == 0);
     let (page_bytes, _) = spread(&idle.iter().map(|(_, bytes)| *bytes as f64).collect::<Vec<_>>());
     let of_events = full.iter().map(|(events, bytes)| (*bytes as f64 - page_bytes) / *events as f64);
@@ -160,7 +157,6 @@ async fn measure() -> Measured {
         compacted_deviation,
         page_bytes,
         page_event_bytes: spread(&of_events.collect::<Vec<_>>()).0,
-        routes: asked.count() as f64,
         line_bytes,
         custom_metrics: series.len() as f64,
     }

@@ -37,4 +37,9 @@ run "routes_lead_to_their_services" {
     condition     = !strcontains(aws_apigatewayv2_stage.default.access_log_settings[0].format, "path")
     error_message = "paths may hold what a client calls its keys"
   }
+
+  assert {
+    condition     = !aws_apigatewayv2_stage.default.default_route_settings[0].detailed_metrics_enabled
+    error_message = "metrics of each route are paid for, and nobody looks at them"
+  }
 }

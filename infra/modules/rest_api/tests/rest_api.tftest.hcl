@@ -118,6 +118,11 @@ run "routes_lead_to_their_services_and_who_asks_is_asked_for" {
     condition     = !strcontains(aws_api_gateway_stage.live.access_log_settings[0].format, "path")
     error_message = "paths may hold what a client calls its keys"
   }
+
+  assert {
+    condition     = !aws_api_gateway_method_settings.all.settings[0].metrics_enabled
+    error_message = "metrics of each method are paid for, and nobody looks at them"
+  }
 }
 
 run "an_open_route_that_is_none_is_refused" {

@@ -142,10 +142,6 @@ fn of_watching<'a>(month: &Month<'_>, prices: &'a EnvironmentPrices) -> Vec<Line
     let environment = &month.workload.environment;
     let measured = &month.figures.measured;
     let mut lines = vec![line("CloudWatch", "custom metrics", measured.custom_metrics, &prices.custom_metric)];
-    if environment.route_metrics {
-        let metrics = measured.routes * month.figures.assumed.route_metrics.value;
-        lines.push(line("CloudWatch", "metrics of routes", metrics, &prices.custom_metric));
-    }
     let (metrics, composite) = alarms();
     lines.push(line("CloudWatch", "metrics of alarms", metrics, &prices.alarm_metric));
     lines.push(line("CloudWatch", "alarms made of two", composite, &prices.composite_alarm));

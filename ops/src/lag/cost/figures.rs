@@ -47,8 +47,6 @@ pub struct Measured {
     pub line_bytes: BTreeMap<String, f64>,
     /// Series of numbers that an environment tells in an hour: each is a metric by its dimensions.
     pub custom_metrics: f64,
-    /// Routes that clients and the canary use: each has metrics of API Gateway's.
-    pub routes: f64,
 }
 
 /// Something that is assumed.
@@ -91,8 +89,6 @@ pub struct Assumed {
     pub archived_share: Assumption,
     /// Bytes that DynamoDB adds to an item where it counts what a table holds.
     pub stored_item_bytes: Assumption,
-    /// Metrics that API Gateway tells of a route.
-    pub route_metrics: Assumption,
 }
 
 impl Figures {

@@ -19,15 +19,13 @@ const fn when(what: &'static str, change: fn(&mut Workload, &Volume)) -> Variati
 }
 
 /// All that are shown.
-pub const ALL: [Variation; 13] = [
+pub const ALL: [Variation; 12] = [
     when("as it is", |_, _| {}),
     when("three dashboards and not all", |workload, _| workload.environment.dashboards = Some(3)),
-    when("no metrics of routes", |workload, _| workload.environment.route_metrics = false),
     when("no access log of the API", |workload, _| workload.environment.access_log = false),
     when("no lines of Lambda's own", |workload, _| workload.environment.platform_log = false),
-    when("all four of these", |workload, _| {
+    when("all three of these", |workload, _| {
         workload.environment.dashboards = Some(3);
-        workload.environment.route_metrics = false;
         workload.environment.access_log = false;
         workload.environment.platform_log = false;
     }),

@@ -83,8 +83,6 @@ pub struct Environment {
     pub access_log: bool,
     /// Whether Lambda writes where an invocation begins and ends.
     pub platform_log: bool,
-    /// Whether API Gateway tells metrics of each route.
-    pub route_metrics: bool,
     /// How many of the dashboards there are; absent, all of the catalogue.
     #[serde(default)]
     pub dashboards: Option<u32>,
