@@ -23,9 +23,9 @@ fn told() -> impl Strategy<Value = Vec<(usize, u8, u16)>> {
 }
 
 /// The label that tells the series of a metric apart here; the service and the operation are the invocation's.
-fn label(dimensions: &[&[Dimension]]) -> Option<&'static str> {
+fn label(labels: &[Dimension]) -> Option<&'static str> {
     let own = |dimension: &&Dimension| !matches!(dimension, Dimension::Service | Dimension::Operation);
-    dimensions.iter().copied().flatten().find(own).map(|dimension| dimension.as_str())
+    labels.iter().find(own).map(|dimension| dimension.as_str())
 }
 
 /// Tells the facade, and notes what must come out.
@@ -34,7 +34,7 @@ fn tell(what: &[(usize, u8, u16)]) -> Values {
     for &(index, group, value) in what {
         let metric = &ALL[index];
         let labels: Vec<(&str, String)> =
-            label(metric.dimensions).map(|name| (name, format!("group {group}"))).into_iter().collect();
+            label(metric.labels).map(|name| (name, format!("group {group}"))).into_iter().collect();
         let series = (metric.name.to_owned(), labels.first().map(|(_, value)| value.clone()).unwrap_or_default());
         if metric.kind == Kind::Gauge && value % 5 == 0 {
             gauge!(metric.name, &labels).set(UNKNOWN);
@@ -60,23 +60,41 @@ fn tell(what: &[(usize, u8, u16)]) -> Values {
     expected
 }
 
-/// What some documents say.
+/// What some documents say. What CloudWatch is to be told of it, they tell it.
 fn said(documents: &[Value]) -> Values {
     let mut said = Values::new();
     for document in documents {
-        let directives = list(&document["_aws"]["CloudWatchMetrics"]);
-        for definition in directives.iter().flat_map(|directive| list(&directive["Metrics"])) {
-            let name = text(&definition["Name"]);
-            let metric = ALL.iter().find(|known| known.name == name).expect("a metric of the catalogue");
-            let group = label(metric.dimensions).map(|label| text(&document[label]).to_owned());
-            let values = match &document[name] {
+        let told = told_to_cloudwatch(document);
+        for metric in ALL {
+            let values = match &document[metric.name] {
+                Value::Null => continue,
                 Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
                 value => value.as_f64().into_iter().collect::<Vec<_>>(),
             };
-            said.entry((name.to_owned(), group.unwrap_or_default())).or_default().extend(values);
+            let group = label(metric.labels).map(|label| text(&document[label]).to_owned());
+            said.entry((metric.name.to_owned(), group.unwrap_or_default())).or_default().extend(values);
+            let is_told = metric.told.iter().filter(|told| told.has(|name| document[name.as_str()].as_str()));
+            let by: Vec<Vec<String>> =
+                is_told.map(|told| told.by.iter().map(|name| name.as_str().to_owned()).collect()).collect();
+            assert_eq!(told.get(metric.name).cloned().unwrap_or_default(), by, "{}: {document}", metric.name);
         }
     }
     said
+}
+
+/// The sets of dimensions by which a document tells CloudWatch each metric.
+fn told_to_cloudwatch(document: &Value) -> BTreeMap<String, Vec<Vec<String>>> {
+    let directives = document["_aws"]["CloudWatchMetrics"].as_array();
+    let mut told = BTreeMap::new();
+    for directive in directives.into_iter().flatten() {
+        let set = |set: &Value| list(set).iter().map(|name| text(name).to_owned()).collect();
+        let sets: Vec<Vec<String>> = list(&directive["Dimensions"]).iter().map(set).collect();
+        for metric in list(&directive["Metrics"]) {
+            let twice = told.insert(text(&metric["Name"]).to_owned(), sets.clone());
+            assert_eq!(twice, None, "{metric} is told twice: {document}");
+        }
+    }
+    told
 }
 
 /// What the wrapper counts itself in each invocation.

@@ -112,7 +112,8 @@ fn told(lines: &[String]) -> (BTreeMap<String, f64>, BTreeSet<String>) {
         let operation = document["operation"].as_str().expect("each line has an operation").to_owned();
         *bytes.entry(operation.clone()).or_default() += line.len() + LINE_BYTES;
         *invocations.entry(operation).or_default() += usize::from(document["duration_ms"].is_u64());
-        for directive in document["_aws"]["CloudWatchMetrics"].as_array().expect("directives") {
+        // A line of which CloudWatch is told nothing has none.
+        for directive in document["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
             let list = |name: &str| directive[name].as_array().expect("a list").clone();
             for (dimensions, metric) in list("Dimensions").iter().flat_map(|set| {
                 let metrics = list("Metrics");

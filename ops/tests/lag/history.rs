@@ -130,16 +130,16 @@ fn a_history_has_the_points_of_all_pages_and_no_others() {
 fn a_history_is_drawn_for_people() {
     let now = Clock::system().now();
     let points = &[(30, 2.0), (29, 1.0), (20, 0.0)][..];
-    let answer = || vec![page(&[("line2", points), ("line5", &[(30, 40.0)][..])], now, None)];
+    let answer = || vec![page(&[("line1", points), ("line3", &[(30, 40.0)][..])], now, None)];
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("status.svg").display().to_string();
     let (address, asked) = answering(answer());
     let drawn = history(&address, &["--metric", "status", "--since", "1h", "--svg", &file]).exits(0);
     assert!(drawn.answer.starts_with("ConsumersByStatus of dev, highest of each 1m, "), "{drawn:?}");
-    assert!(drawn.answer.contains("STOP: highest 2 at") && drawn.answer.contains("OK: highest 40 at"), "{drawn:?}");
+    assert!(drawn.answer.contains("STOP: highest 2 at") && drawn.answer.contains("WARN: highest 40 at"), "{drawn:?}");
     assert!(drawn.answer.lines().all(|line| line.chars().count() <= 100), "{drawn:?}");
     let asked: String = asked.try_iter().collect();
-    assert!(["LOST", "IDLE", "consumer_status"].into_iter().all(|word| asked.contains(word)), "{asked:?}");
+    assert!(["LOST", "STALL", "consumer_status"].into_iter().all(|word| asked.contains(word)), "{asked:?}");
     let picture = std::fs::read_to_string(&file).expect("a picture");
     assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>") && picture.contains("STOP"));
     // Nothing is asked for a picture that cannot be kept.

@@ -44,7 +44,7 @@ pub(crate) fn known() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).map(|name| (*name).to_owned()).collect();
     for metric in catalogue::ALL {
         names.insert(metric.name.to_owned());
-        names.extend(metric.dimensions.iter().copied().flatten().map(|dimension| dimension.as_str().to_owned()));
+        names.extend(metric.labels.iter().map(|dimension| dimension.as_str().to_owned()));
     }
     let mut sources = vec![root().join("platform/src")];
     let services = std::fs::read_dir(root().join("services")).expect("the services");

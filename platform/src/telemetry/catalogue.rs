@@ -1,13 +1,15 @@
-//! Every metric there is: its name, kind, unit, dimensions and meaning. Call sites name these constants, the recorders
-//! ask for units and dimensions, and alarms and dashboards are made of them, so nothing can be counted that is not here.
+//! Every metric there is: its name, kind, unit, labels, meaning, and what CloudWatch is told of it. Call sites name these constants,
+//! the recorders ask for units and labels, and alarms and dashboards are made of them, so nothing can be counted that is not here.
 //!
-//! Dimensions are what CloudWatch charges for: each combination of values is a series of its own. So only what can be
-//! enumerated is one; ids of keys, streams, requests and traces belong to the properties of the wide event.
+//! Labels are what CloudWatch charges for: each combination of values that it is [told](super::told) is a series of its own. So only
+//! what can be enumerated is one; ids of keys, streams, requests and traces belong to the properties of the wide event.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
+
+use super::told::{self, Told};
 
 /// The value of a gauge that nobody knows now: else the last one would seem to hold on. Prometheus shows it, CloudWatch is
 /// told nothing.
@@ -108,26 +110,29 @@ pub struct Metric {
     pub kind: Kind,
     /// What they are.
     pub unit: Unit,
-    /// Each set of dimensions that it is aggregated by.
-    pub dimensions: &'static [&'static [Dimension]],
+    /// What its values are told apart by.
+    pub labels: &'static [Dimension],
+    /// The series that CloudWatch is told.
+    pub told: &'static [Told],
     /// What it says to whoever is on call.
     pub meaning: &'static str,
 }
 
-const BY_SERVICE: &[&[Dimension]] = &[&[Dimension::Service]];
-const BY_OPERATION: &[&[Dimension]] = &[&[Dimension::Service], &[Dimension::Service, Dimension::Operation]];
-const BY_REASON: &[&[Dimension]] = &[&[Dimension::Reason]];
-const BY_STATUS: &[&[Dimension]] = &[&[Dimension::ConsumerStatus]];
+const BY_SERVICE: &[Dimension] = &[Dimension::Service];
+const BY_OPERATION: &[Dimension] = &[Dimension::Service, Dimension::Operation];
+const BY_REASON: &[Dimension] = &[Dimension::Reason];
+const BY_STATUS: &[Dimension] = &[Dimension::ConsumerStatus];
 
 macro_rules! catalogue {
-    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $dimensions:ident, $meaning:literal;)*) => {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $labels:ident, $told:ident, $meaning:literal;)*) => {
         $(
             #[doc = $meaning]
             pub const $constant: Metric = Metric {
                 name: $name,
                 kind: Kind::$kind,
                 unit: Unit::$unit,
-                dimensions: $dimensions,
+                labels: $labels,
+                told: told::$told,
                 meaning: $meaning,
             };
         )*
@@ -137,44 +142,44 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    REQUESTS = "Requests", Counter, Count, BY_OPERATION, "Requests that were answered or whose client left before, and events that were handled.";
-    FAULTS = "Faults", Counter, Count, BY_OPERATION, "Answers of 500 and above, and events that failed: faults of ours.";
-    CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, "Answers of 400 to 498, but for 429, and requests whose client left before the answer: 499 in the log, without a latency.";
-    THROTTLED = "Throttled", Counter, Count, BY_SERVICE, "Answers of 429; the log says by what they were limited.";
-    SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, "Answers that took longer than the objective of their operation.";
-    LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, "Time from the request to its answer, without the time that a poll was asked to wait, or that a body took to arrive.";
-    PANICS = "Panics", Counter, Count, BY_SERVICE, "Handlers that panicked; each is a defect.";
-    COLD_STARTS = "ColdStarts", Counter, Count, BY_SERVICE, "First invocations of a process.";
-    INIT_MS = "InitMs", Histogram, Milliseconds, BY_SERVICE, "Time that a process needed to start.";
-    EVENTS_PUBLISHED = "EventsPublished", Counter, Count, BY_SERVICE, "Events that were appended.";
-    BYTES_PUBLISHED = "BytesPublished", Counter, Bytes, BY_SERVICE, "Size of the events that were appended, as the limit of a page counts it.";
-    DUPLICATE_PUBLISHES = "DuplicatePublishes", Counter, Count, BY_SERVICE, "Requests that were answered from their receipt.";
-    EVENTS_DELIVERED = "EventsDelivered", Counter, Count, BY_SERVICE, "Events that were read.";
-    EMPTY_POLLS = "EmptyPolls", Counter, Count, BY_SERVICE, "Polls that found nothing.";
-    SLOT_CONFLICTS = "SlotConflicts", Counter, Count, BY_SERVICE, "Lost races for the next slot of a partition.";
-    COMMIT_CONFLICTS = "CommitConflicts", Counter, Count, BY_SERVICE, "Commits that met another one and were tried again.";
-    DYNAMO_CALLS = "DynamoCalls", Counter, Count, BY_SERVICE, "Calls of DynamoDB, retries not counted.";
-    DYNAMO_LATENCY = "DynamoLatency", Histogram, Milliseconds, BY_SERVICE, "Time of a call of DynamoDB with its retries.";
-    DYNAMO_RETRIES = "DynamoRetries", Counter, Count, BY_SERVICE, "Attempts after the first.";
-    DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, "Attempts that DynamoDB throttled.";
-    CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, "Read units that DynamoDB counted.";
-    CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, "Write units that DynamoDB counted.";
-    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, "Credentials that were not taken, by the cause, which clients are not told: `missing` is none, or several; `credential` an id that no key has, or a wrong secret. The log names their addresses.";
-    KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, "Requests with a key that has a successor: its owner has not changed over.";
-    KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, "API keys without a successor that expire within two weeks, each hour; the log names them.";
-    ADMIN_KEYS_MINTED = "AdminKeysMinted", Gauge, Count, BY_SERVICE, "API keys with the action `keys.admin` that were made in the last hour and five minutes, each hour; the log names them.";
-    LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, "Leases of a rate limit that the shared quota had nothing left for.";
-    RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, "Requests that were admitted from the local share because the store did not answer.";
-    COMPACTOR_DELAY = "CompactorDelay", Histogram, Milliseconds, BY_SERVICE, "Age of the youngest record that a compactor caught up to.";
-    COMPACTOR_POISON = "CompactorPoison", Counter, Count, BY_SERVICE, "Partitions whose compaction failed at a record that cannot be read.";
-    CONSUMER_LAG_EVENTS = "ConsumerLagEvents", Histogram, Count, BY_SERVICE, "Events that a subscription has not committed, each minute.";
-    CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, "Age of the first record that a subscription has not committed, each minute.";
-    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, "Subscriptions in each status, each minute. After a sample that did not see all of them, which `SamplerRuns` then does not count, those that it saw and that are not well; else it is unknown.";
-    RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, "Time until the first record that a subscription has not committed expires.";
-    RETENTION_HEADROOM_PERCENT = "RetentionHeadroomPercent", Histogram, Percent, BY_SERVICE, "The same time as a share of the stream's retention: 100 is all of it, also where nobody waits for anything, and at 0 events are lost.";
-    CANARY_ROUNDS = "CanaryRounds", Counter, Count, BY_SERVICE, "Rounds of the canary that found everything as it must be, one each minute.";
-    SPANS_LOST = "SpansLost", Counter, Count, BY_SERVICE, "Spans of traces that nobody took, or that more finished than were exported.";
-    SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, "Samples of all consumers that came to their end.";
+    REQUESTS = "Requests", Counter, Count, BY_OPERATION, REQUESTS, "Requests that were answered or whose client left before, and events that were handled.";
+    FAULTS = "Faults", Counter, Count, BY_OPERATION, FAULTS, "Answers of 500 and above, and events that failed: faults of ours.";
+    CLIENT_ERRORS = "ClientErrors", Counter, Count, BY_OPERATION, EACH_OF_CLIENTS, "Answers of 400 to 498, but for 429, and requests whose client left before the answer: 499 in the log, without a latency.";
+    THROTTLED = "Throttled", Counter, Count, BY_SERVICE, EACH_OF_CLIENTS, "Answers of 429; the log says by what they were limited.";
+    SLOW_REQUESTS = "SlowRequests", Counter, Count, BY_OPERATION, PROMISED, "Answers that took longer than the objective of their operation.";
+    LATENCY = "Latency", Histogram, Milliseconds, BY_OPERATION, PROMISED, "Time from the request to its answer, without the time that a poll was asked to wait, or that a body took to arrive.";
+    PANICS = "Panics", Counter, Count, BY_SERVICE, ALL_OF_EVERYBODY, "Handlers that panicked; each is a defect.";
+    COLD_STARTS = "ColdStarts", Counter, Count, BY_SERVICE, ALL_OF_CLIENTS, "First invocations of a process.";
+    INIT_MS = "InitMs", Histogram, Milliseconds, BY_SERVICE, NOTHING, "Time that a process needed to start.";
+    EVENTS_PUBLISHED = "EventsPublished", Counter, Count, BY_SERVICE, OF_PUBLISH, "Events that were appended.";
+    BYTES_PUBLISHED = "BytesPublished", Counter, Bytes, BY_SERVICE, OF_PUBLISH, "Size of the events that were appended, as the limit of a page counts it.";
+    DUPLICATE_PUBLISHES = "DuplicatePublishes", Counter, Count, BY_SERVICE, OF_PUBLISH, "Requests that were answered from their receipt.";
+    EVENTS_DELIVERED = "EventsDelivered", Counter, Count, BY_SERVICE, OF_POLL, "Events that were read.";
+    EMPTY_POLLS = "EmptyPolls", Counter, Count, BY_SERVICE, OF_POLL, "Polls that found nothing.";
+    SLOT_CONFLICTS = "SlotConflicts", Counter, Count, BY_SERVICE, OF_PUBLISH, "Lost races for the next slot of a partition.";
+    COMMIT_CONFLICTS = "CommitConflicts", Counter, Count, BY_SERVICE, OF_POLL, "Commits that met another one and were tried again.";
+    DYNAMO_CALLS = "DynamoCalls", Counter, Count, BY_SERVICE, ALL_OF_STORE, "Calls of DynamoDB, retries not counted.";
+    DYNAMO_LATENCY = "DynamoLatency", Histogram, Milliseconds, BY_OPERATION, PUBLISHES_AND_POLLS, "Time of a call of DynamoDB with its retries.";
+    DYNAMO_RETRIES = "DynamoRetries", Counter, Count, BY_SERVICE, EACH_OF_STORE, "Attempts after the first.";
+    DYNAMO_THROTTLES = "DynamoThrottles", Counter, Count, BY_SERVICE, STORE_AND_EACH, "Attempts that DynamoDB throttled.";
+    CONSUMED_READ_UNITS = "ConsumedReadUnits", Counter, Count, BY_SERVICE, NOTHING, "Read units that DynamoDB counted.";
+    CONSUMED_WRITE_UNITS = "ConsumedWriteUnits", Counter, Count, BY_SERVICE, NOTHING, "Write units that DynamoDB counted.";
+    AUTH_FAILURES = "AuthFailures", Counter, Count, BY_REASON, REASONS, "Credentials that were not taken, by the cause, which clients are not told: `missing` is none, or several; `credential` an id that no key has, or a wrong secret. The log names their addresses.";
+    KEY_USE_DURING_GRACE = "KeyUseDuringGrace", Counter, Count, BY_SERVICE, ALL_OF_CLIENTS, "Requests with a key that has a successor: its owner has not changed over.";
+    KEYS_EXPIRING_SOON = "KeysExpiringSoon", Gauge, Count, BY_SERVICE, OF_KEEPER, "API keys without a successor that expire within two weeks, each hour; the log names them.";
+    ADMIN_KEYS_MINTED = "AdminKeysMinted", Gauge, Count, BY_SERVICE, OF_KEEPER, "API keys with the action `keys.admin` that were made in the last hour and five minutes, each hour; the log names them.";
+    LEASE_DENIED = "LeaseDenied", Counter, Count, BY_SERVICE, ALL_OF_CLIENTS, "Leases of a rate limit that the shared quota had nothing left for.";
+    RATE_LIMIT_FAIL_OPEN = "RateLimitFailOpen", Counter, Count, BY_SERVICE, CLIENTS_AND_EACH, "Requests that were admitted from the local share because the store did not answer.";
+    COMPACTOR_DELAY = "CompactorDelay", Histogram, Milliseconds, BY_SERVICE, OF_COMPACTOR, "Age of the youngest record that a compactor caught up to.";
+    COMPACTOR_POISON = "CompactorPoison", Counter, Count, BY_SERVICE, COMPACTING_AND_EACH, "Partitions whose compaction failed at a record that cannot be read.";
+    CONSUMER_LAG_EVENTS = "ConsumerLagEvents", Histogram, Count, BY_SERVICE, OF_KEEPER, "Events that a subscription has not committed, each minute.";
+    CONSUMER_LAG_SECONDS = "ConsumerLagSeconds", Histogram, Seconds, BY_SERVICE, OF_KEEPER, "Age of the first record that a subscription has not committed, each minute.";
+    CONSUMERS_BY_STATUS = "ConsumersByStatus", Gauge, Count, BY_STATUS, STATUSES, "Subscriptions in each status, each minute. After a sample that did not see all of them, which `SamplerRuns` then does not count, those that it saw and that are not well; else it is unknown.";
+    RETENTION_HEADROOM_SECONDS = "RetentionHeadroomSeconds", Histogram, Seconds, BY_SERVICE, OF_KEEPER, "Time until the first record that a subscription has not committed expires.";
+    RETENTION_HEADROOM_PERCENT = "RetentionHeadroomPercent", Histogram, Percent, BY_SERVICE, OF_KEEPER, "The same time as a share of the stream's retention: 100 is all of it, also where nobody waits for anything, and at 0 events are lost.";
+    CANARY_ROUNDS = "CanaryRounds", Counter, Count, BY_SERVICE, OF_CANARY, "Rounds of the canary that found everything as it must be, one each minute.";
+    SPANS_LOST = "SpansLost", Counter, Count, BY_SERVICE, ALL_OF_CLIENTS, "Spans of traces that nobody took, or that more finished than were exported.";
+    SAMPLER_RUNS = "SamplerRuns", Counter, Count, BY_SERVICE, OF_KEEPER, "Samples of all consumers that came to their end.";
 }
 
 /// The namespace of an environment in CloudWatch.

@@ -2,7 +2,8 @@
 //!
 //! CloudWatch reads metrics out of log lines that hold an `_aws` member (the format's specification names its limits). The
 //! recorder keeps what the `metrics` facade is told until an invocation ends; then everything is emitted once and
-//! forgotten, so a gauge is never repeated by later lines. Documents carry whatever else the line tells as properties.
+//! forgotten, so a gauge is never repeated by later lines. Documents carry whatever else the line tells as properties, and so the
+//! numbers that CloudWatch is not [told](super::told) of.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use metrics::{
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use super::catalogue::{self, Dimension, Metric};
+use super::catalogue::{self, Dimension, Metric, Unit};
 
 /// Most values of one metric in a document, and most metrics in a directive, says the specification.
 const MOST: usize = 100;
@@ -194,15 +195,20 @@ impl<'a> Document<'a> {
 
     fn directives(&self) -> Vec<Directive<'a>> {
         let mut directives: Vec<Directive<'a>> = Vec::new();
+        let label = |dimension: Dimension| self.labels.get(dimension.as_str()).copied();
         for (metric, _) in &self.metrics {
-            let definition = Definition { name: metric.name, unit: metric.unit.as_str() };
-            match directives.iter_mut().find(|directive| directive.dimensions == metric.dimensions) {
+            let dimensions: Vec<_> = metric.told.iter().filter(|told| told.has(label)).map(|told| told.by).collect();
+            if dimensions.is_empty() {
+                continue;
+            }
+            // That something is counted goes without saying: lines are paid for by their length.
+            let unit = (metric.unit != Unit::Count).then_some(metric.unit.as_str());
+            let definition = Definition { name: metric.name, unit };
+            match directives.iter_mut().find(|directive| directive.dimensions == dimensions) {
                 Some(directive) => directive.metrics.push(definition),
-                None => directives.push(Directive {
-                    namespace: self.namespace,
-                    dimensions: metric.dimensions,
-                    metrics: vec![definition],
-                }),
+                None => {
+                    directives.push(Directive { namespace: self.namespace, dimensions, metrics: vec![definition] });
+                }
             }
         }
         directives
@@ -216,8 +222,9 @@ impl Serialize for Document<'_> {
         for (name, value) in self.properties.iter().filter(|(name, _)| !self.labels.contains_key(name.as_str())) {
             line.serialize_entry(name, value)?;
         }
-        if !self.metrics.is_empty() {
-            line.serialize_entry("_aws", &Aws { timestamp: self.at.0, cloud_watch_metrics: self.directives() })?;
+        let cloud_watch_metrics = self.directives();
+        if !cloud_watch_metrics.is_empty() {
+            line.serialize_entry("_aws", &Aws { timestamp: self.at.0, cloud_watch_metrics })?;
         }
         for (name, value) in &self.labels {
             line.serialize_entry(name, value)?;
@@ -241,7 +248,7 @@ struct Aws<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     namespace: &'a str,
-    dimensions: &'static [&'static [Dimension]],
+    dimensions: Vec<&'static [Dimension]>,
     metrics: Vec<Definition>,
 }
 
@@ -249,7 +256,8 @@ struct Directive<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Definition {
     name: &'static str,
-    unit: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
 }
 
 /// Values of one metric in one document.
@@ -267,7 +275,7 @@ impl Serialize for Values<'_> {
     }
 }
 
-/// Whole numbers without a fraction: lines are paid for by their length.
+/// Whole numbers without a fraction, for the same reason.
 struct Number(f64);
 
 impl Serialize for Number {

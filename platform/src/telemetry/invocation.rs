@@ -315,7 +315,7 @@ impl Told<'_> {
             histogram!(c::COMPACTOR_DELAY.name, "service" => service.clone()).record(*ms as f64);
         }
         for ms in &usage.call_ms {
-            histogram!(c::DYNAMO_LATENCY.name, "service" => service.clone()).record(*ms as f64);
+            histogram!(c::DYNAMO_LATENCY.name, labels.iter()).record(*ms as f64);
         }
     }
 
@@ -357,9 +357,10 @@ impl Told<'_> {
         let usage = &self.usage;
         line.insert("status".to_owned(), Value::from(self.status));
         line.insert("duration_ms".to_owned(), Value::from(self.duration_ms));
-        line.insert("version".to_owned(), Value::from(env!("CARGO_PKG_VERSION")));
         if self.cold {
             line.insert("cold_start".to_owned(), Value::from(true));
+            // Of the process, and so of all that follow in its stream of the log.
+            line.insert("version".to_owned(), Value::from(env!("CARGO_PKG_VERSION")));
         }
         if usage.waited_ms > 0 {
             line.insert("waited_ms".to_owned(), Value::from(usage.waited_ms));

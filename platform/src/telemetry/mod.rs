@@ -11,6 +11,7 @@ mod logs;
 mod panics;
 mod prometheus;
 pub mod series;
+pub mod told;
 mod traces;
 
 pub use emf::EmfRecorder;

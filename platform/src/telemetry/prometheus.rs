@@ -165,9 +165,7 @@ impl Renaming {
             let metadata = Metadata::new(module_path!(), metrics::Level::INFO, None);
             self.register_counter(&Key::from_parts(metric.name, labels), &metadata).increment(0);
         };
-        // Of several sets of dimensions the last tells most.
-        let several = metric.dimensions.last().copied().unwrap_or_default().iter();
-        match several.copied().find(|dimension| *dimension != Dimension::Service) {
+        match metric.labels.iter().copied().find(|dimension| *dimension != Dimension::Service) {
             None => counter(Vec::new()),
             Some(Dimension::Operation) => operations.iter().for_each(|operation| {
                 counter(vec![Label::new("service", self.service), Label::new("operation", *operation)]);
@@ -182,8 +180,8 @@ impl Renaming {
     /// process is one. What the catalogue lacks keeps its name.
     fn renamed(&self, key: &Key) -> (Key, f64) {
         let Some(metric) = catalogue::find(key.name()) else { return (key.clone(), 1.0) };
-        let of_service = metric.dimensions.iter().all(|set| set.contains(&Dimension::Service));
-        let of_service = of_service && key.labels().all(|label| label.key() != "service");
+        let of_service =
+            metric.labels.contains(&Dimension::Service) && key.labels().all(|label| label.key() != "service");
         let service = of_service.then(|| Label::new("service", self.service));
         let labels: Vec<Label> = service.into_iter().chain(key.labels().cloned()).collect();
         let factor = if metric.unit == Unit::Milliseconds { 0.001 } else { 1.0 };

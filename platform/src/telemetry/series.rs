@@ -43,7 +43,7 @@ impl Place<'_> {
 /// Who counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// We do, with the dimensions of one of the metric's sets.
+    /// We do, with these dimensions; without any, it is the sum of what CloudWatch is told.
     Ours(Metric, Dimensions),
     /// AWS Lambda does, for the function of a service.
     Function {
@@ -64,6 +64,8 @@ pub enum Source {
 pub enum Statistic {
     /// Their sum.
     Sum,
+    /// How many there are.
+    Number,
     /// The largest.
     Maximum,
     /// The smallest.
@@ -80,6 +82,7 @@ impl Statistic {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sum => "Sum",
+            Self::Number => "SampleCount",
             Self::Maximum => "Maximum",
             Self::Minimum => "Minimum",
             Self::Median => "p50",
@@ -144,8 +147,15 @@ pub fn sums(metric: Metric, services: &[OfService]) -> impl Iterator<Item = (&'s
     services.iter().map(move |(service, of)| (*service, Series::ours(metric, of, Statistic::Sum)))
 }
 
-/// One of our series, by the service and, where it is named, the operation.
+/// One of our series, by the service and the operation, as far as they are named.
 macro_rules! ours {
+    ($metric:ident, $statistic:ident) => {
+        $crate::telemetry::series::Series::ours(
+            $crate::telemetry::catalogue::$metric,
+            &[],
+            $crate::telemetry::series::Statistic::$statistic,
+        )
+    };
     ($metric:ident, $service:literal, $statistic:ident) => {
         $crate::telemetry::series::Series::ours(
             $crate::telemetry::catalogue::$metric,

@@ -28,11 +28,13 @@ pub(super) async fn fetch(
     subject: Subject,
     grid: &Grid,
 ) -> Result<Vec<LineOfValues>> {
-    let (dimension, values) = subject.dimensions();
-    let status = |value| (dimension == catalogue::Dimension::ConsumerStatus).then_some(value);
-    let empty = |value: &&'static str| LineOfValues { status: status(*value), values: vec![None; grid.slots] };
-    let mut lines: Vec<LineOfValues> = values.iter().map(empty).collect();
-    let queries = values.iter().enumerate().map(|(number, value)| {
+    let series = subject.lines();
+    let empty = |(dimension, value): &(catalogue::Dimension, &'static str)| LineOfValues {
+        status: (*dimension == catalogue::Dimension::ConsumerStatus).then_some(*value),
+        values: vec![None; grid.slots],
+    };
+    let mut lines: Vec<LineOfValues> = series.iter().map(empty).collect();
+    let queries = series.iter().enumerate().map(|(number, (dimension, value))| {
         let dimension = Dimension::builder().name(dimension.as_str()).value(*value).build();
         query(number, namespace, subject, grid, dimension)
     });

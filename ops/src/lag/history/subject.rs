@@ -1,9 +1,7 @@
 //! What can be asked of the history: which metric of the catalogue, which of its values counts, and how it is told apart.
 
 use platform::telemetry::catalogue::{self, Dimension, Metric, Unit};
-
-/// The service that leaves these metrics.
-const KEEPER: &str = "keeper";
+use platform::telemetry::told::Told;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -14,7 +12,7 @@ pub(super) enum Subject {
     LagEvents,
     /// Time until the first event that is not committed expires, of the subscription that has least
     Headroom,
-    /// How many subscriptions there are in each status
+    /// How many subscriptions there are in each status that is not well
     Status,
 }
 
@@ -47,11 +45,8 @@ impl Subject {
         self.metric().unit == Unit::Seconds
     }
 
-    /// The dimension that its lines are told apart by, and the value of each: the keeper alone, or every status.
-    pub(super) fn dimensions(self) -> (Dimension, &'static [&'static str]) {
-        match self.metric().dimensions.iter().copied().flatten().next() {
-            Some(Dimension::ConsumerStatus) => (Dimension::ConsumerStatus, Dimension::ConsumerStatus.values()),
-            _ => (Dimension::Service, &[KEEPER]),
-        }
+    /// The dimension of each of its lines, and the value: the keeper alone, or each status that CloudWatch is told.
+    pub(super) fn lines(self) -> Vec<(Dimension, &'static str)> {
+        self.metric().told.iter().flat_map(Told::series).filter_map(|labels| labels.first().copied()).collect()
     }
 }

@@ -79,6 +79,7 @@ impl Metrics {
         let percentile = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         Some(match statistic {
             "Sum" => values.iter().sum(),
+            "SampleCount" => values.len() as f64,
             "Maximum" => percentile(1.0),
             "Minimum" => percentile(0.0),
             "p50" => percentile(0.5),

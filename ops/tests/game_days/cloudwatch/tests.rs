@@ -129,20 +129,20 @@ fn a_line_is_read_once_for_each_set_of_dimensions() {
     let line = json!({
         "service": "poll", "operation": "commit", "Requests": 1, "Latency": [3, 5],
         "_aws": { "Timestamp": START.0, "CloudWatchMetrics": [{
-            "Namespace": "N", "Dimensions": [["service"], ["service", "operation"]],
-            "Metrics": [{ "Name": "Requests", "Unit": "Count" }, { "Name": "Latency", "Unit": "Milliseconds" }],
+            "Namespace": "N", "Dimensions": [[], ["service"], ["service", "operation"]],
+            "Metrics": [{ "Name": "Requests" }, { "Name": "Latency", "Unit": "Milliseconds" }],
         }] },
     });
     let mut metrics = Metrics::default();
     metrics.read(&line.to_string());
     let service = ("service".to_owned(), "poll".to_owned());
-    for dimensions in [vec![service.clone()], vec![service, ("operation".to_owned(), "commit".to_owned())]] {
+    for dimensions in [vec![], vec![service.clone()], vec![service, ("operation".to_owned(), "commit".to_owned())]] {
         let of = |metric: &str| SeriesName { dimensions: dimensions.iter().cloned().collect(), ..series(metric) };
         let within = |metric: &str, statistic| metrics.statistic(&of(metric), START, START.plus(1), statistic);
         assert_eq!(within("Requests", "Sum"), Some(1.0));
         assert_eq!(
-            ["Sum", "Minimum", "Maximum"].map(|statistic| within("Latency", statistic)),
-            [8.0, 3.0, 5.0].map(Some)
+            ["Sum", "Minimum", "Maximum", "SampleCount"].map(|statistic| within("Latency", statistic)),
+            [8.0, 3.0, 5.0, 2.0].map(Some)
         );
         assert_eq!(metrics.statistic(&of("Latency"), START.plus(1), START.plus(9), "Sum"), None);
     }

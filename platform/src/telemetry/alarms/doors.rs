@@ -1,8 +1,7 @@
 //! Alarms on the doors: API keys, quotas, and whether what is told of the house can be believed.
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
-use crate::telemetry::catalogue::{self, Dimension};
-use crate::telemetry::series::{ASKED, Series, Statistic, ours, sums};
+use crate::telemetry::series::{ASKED, Series, Statistic, ours};
 
 const FIVE_MINUTES: u32 = 300;
 const HOUR: u32 = 3_600;
@@ -18,17 +17,7 @@ pub(super) fn alarms(strictness: Strictness) -> Vec<Alarm> {
 }
 
 fn auth_failures(strictness: Strictness) -> Alarm {
-    // Who forgets the key, or whose key is from before its time, guesses nothing.
-    const GUESSES: &[&[(Dimension, &str)]] = &[
-        &[(Dimension::Reason, "malformed")],
-        &[(Dimension::Reason, "environment")],
-        &[(Dimension::Reason, "credential")],
-        &[(Dimension::Reason, "revoked")],
-        &[(Dimension::Reason, "grace_over")],
-        &[(Dimension::Reason, "expired")],
-    ];
-    let series = GUESSES.iter().map(|of| Series::ours(catalogue::AUTH_FAILURES, of, Statistic::Sum));
-    let (terms, expression) = sum("refused", series);
+    let (terms, expression) = sum("refused", [ours!(AUTH_FAILURES, Sum)]);
     Alarm {
         name: "auth-failures",
         meaning: "Many credentials are refused: somebody guesses, a revoked key is still in use, or a deployment has a wrong one.",
@@ -99,8 +88,7 @@ fn admin_key_minted() -> Alarm {
 }
 
 fn limiter_open(strictness: Strictness) -> Alarm {
-    let open = sums(catalogue::RATE_LIMIT_FAIL_OPEN, ASKED).map(|(_, series)| series);
-    let (terms, expression) = sum("admitted", open);
+    let (terms, expression) = sum("admitted", [ours!(RATE_LIMIT_FAIL_OPEN, Sum)]);
     Alarm {
         name: "limiter-open",
         meaning: "Quotas are not kept across processes, because the store does not answer those who ask it for their share.",
@@ -125,8 +113,7 @@ fn limiter_open(strictness: Strictness) -> Alarm {
 fn telemetry_broken() -> Alarm {
     let invocations = ASKED.iter().map(|(service, _)| Series::function(service, "Invocations", Statistic::Sum));
     let (mut terms, started) = sum("started", invocations);
-    let requests = sums(catalogue::REQUESTS, ASKED).map(|(_, series)| series);
-    let (told, all) = sum("told", requests);
+    let (told, all) = sum("told", [ours!(REQUESTS, Sum)]);
     terms.extend(told);
     Alarm {
         name: "telemetry-broken",

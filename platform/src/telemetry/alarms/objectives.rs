@@ -1,9 +1,8 @@
 //! Alarms on what is promised to clients: that requests are answered, and in time. Each promise leaves a budget, the share of
 //! requests that may fail it in a month; an alarm goes off when the budget is used up so many times faster than it may be.
 
-use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
-use crate::telemetry::catalogue::{self, Dimension, Metric};
-use crate::telemetry::series::{ASKED, Dimensions, Series, Statistic};
+use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness};
+use crate::telemetry::series::{Series, ours};
 
 /// A promise.
 struct Objective {
@@ -12,10 +11,9 @@ struct Objective {
     /// What they mean.
     meanings: [&'static str; 2],
     dashboard: &'static str,
-    /// What counts the requests that fail it.
-    bad: Metric,
-    /// Whose requests.
-    of: &'static [Dimensions],
+    /// What counts the requests that fail it, and all of them.
+    bad: Series,
+    all: Series,
     /// The share of requests that may fail it, in percent.
     budget: f64,
     value: &'static str,
@@ -36,8 +34,6 @@ const WHY_SLOW: &str = "6 times the budget uses up a month of it in five days, 5
      looks at: too slow to wake anybody, too fast to leave. Below five bad requests in a window it is chance. In a lenient \
      environment the thresholds are twice as high.";
 
-const EVERY_SERVICE: &[Dimensions] = &[ASKED[0].1, ASKED[1].1, ASKED[2].1];
-
 const OBJECTIVES: &[Objective] = &[
     Objective {
         names: ["availability-fast-burn", "availability-slow-burn"],
@@ -46,8 +42,8 @@ const OBJECTIVES: &[Objective] = &[
             "Requests fail by a fault of ours, so many that the month's budget of 0.1 % lasts five days.",
         ],
         dashboard: "overview",
-        bad: catalogue::FAULTS,
-        of: EVERY_SERVICE,
+        bad: ours!(FAULTS, Sum),
+        all: ours!(REQUESTS, Sum),
         budget: 0.1,
         value: "requests answered with 500 and above, in percent",
     },
@@ -58,8 +54,9 @@ const OBJECTIVES: &[Objective] = &[
             "Publishes take longer than 250 ms, so many that the month's budget of 1 % lasts five days.",
         ],
         dashboard: "publishing",
-        bad: catalogue::SLOW_REQUESTS,
-        of: &[&[(Dimension::Service, "publish"), (Dimension::Operation, "publish")]],
+        bad: ours!(SLOW_REQUESTS, "publish", "publish", Sum),
+        // Each answer has one; whose client left has none, and was neither fast nor slow.
+        all: ours!(LATENCY, "publish", "publish", Number),
         budget: 1.0,
         value: "publishes that took longer than 250 ms, in percent",
     },
@@ -70,8 +67,8 @@ const OBJECTIVES: &[Objective] = &[
             "Polls take longer than 300 ms beside their wait, so many that the month's budget of 1 % lasts five days.",
         ],
         dashboard: "consumers",
-        bad: catalogue::SLOW_REQUESTS,
-        of: &[&[(Dimension::Service, "poll"), (Dimension::Operation, "poll")]],
+        bad: ours!(SLOW_REQUESTS, "poll", "poll", Sum),
+        all: ours!(LATENCY, "poll", "poll", Number),
         budget: 1.0,
         value: "polls that took longer than 300 ms beside their wait, in percent",
     },
@@ -82,8 +79,8 @@ const OBJECTIVES: &[Objective] = &[
             "Commits take longer than 150 ms, so many that the month's budget of 1 % lasts five days.",
         ],
         dashboard: "consumers",
-        bad: catalogue::SLOW_REQUESTS,
-        of: &[&[(Dimension::Service, "poll"), (Dimension::Operation, "commit")]],
+        bad: ours!(SLOW_REQUESTS, "poll", "commit", Sum),
+        all: ours!(LATENCY, "poll", "commit", Number),
         budget: 1.0,
         value: "commits that took longer than 150 ms, in percent",
     },
@@ -114,13 +111,9 @@ impl Objective {
     }
 
     fn burns(&self, factor: f64, window_seconds: u32, strictness: Strictness) -> Condition {
-        let series = |metric: Metric| self.of.iter().map(move |of| Series::ours(metric, of, Statistic::Sum));
-        let (mut terms, bad) = sum("bad", series(self.bad));
-        let (asked, all) = sum("all", series(catalogue::REQUESTS));
-        terms.extend(asked);
         Condition {
-            terms,
-            expression: format!("IF({bad} >= {CHANCE}, 100 * {bad} / {all}, 0)"),
+            terms: vec![("bad".to_owned(), self.bad), ("all".to_owned(), self.all)],
+            expression: format!("IF(FILL(bad, 0) >= {CHANCE}, 100 * FILL(bad, 0) / FILL(all, 0), 0)"),
             value: self.value,
             comparison: Comparison::AtLeast,
             // In whole thousandths: a product of such numbers is not quite one.

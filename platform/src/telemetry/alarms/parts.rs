@@ -3,8 +3,7 @@
 
 use super::{Alarm, Comparison, Condition, Missing, Rule, Severity, Strictness, sum};
 use crate::functions::{FUNCTIONS, Function};
-use crate::telemetry::catalogue;
-use crate::telemetry::series::{ASKED, Series, Statistic, UNASKED, ours, sums};
+use crate::telemetry::series::{Series, Statistic, ours};
 
 const FIVE_MINUTES: u32 = 300;
 const HOUR: u32 = 3_600;
@@ -131,9 +130,7 @@ fn functions_timing_out() -> Alarm {
 }
 
 fn store_throttled(strictness: Strictness) -> Alarm {
-    let throttles = sums(catalogue::DYNAMO_THROTTLES, ASKED).chain(sums(catalogue::DYNAMO_THROTTLES, UNASKED));
-    let throttles = throttles.map(|(_, series)| series);
-    let (terms, expression) = sum("throttles", throttles);
+    let (terms, expression) = sum("throttles", [ours!(DYNAMO_THROTTLES, Sum)]);
     Alarm {
         name: "store-throttled",
         meaning: "DynamoDB refuses calls, because the table or a part of it is asked for more than it gives.",
@@ -157,8 +154,8 @@ fn store_throttled(strictness: Strictness) -> Alarm {
 
 fn partition_hot(strictness: Strictness) -> Alarm {
     let terms = vec![
-        ("lost".to_owned(), ours!(SLOT_CONFLICTS, "publish", Sum)),
-        ("publishes".to_owned(), ours!(REQUESTS, "publish", "publish", Sum)),
+        ("lost".to_owned(), ours!(SLOT_CONFLICTS, Sum)),
+        ("publishes".to_owned(), ours!(LATENCY, "publish", "publish", Number)),
     ];
     Alarm {
         name: "partition-hot",
@@ -184,7 +181,7 @@ fn partition_hot(strictness: Strictness) -> Alarm {
 
 fn compactor_behind() -> Alarm {
     let terms = vec![
-        ("published".to_owned(), ours!(EVENTS_PUBLISHED, "publish", Sum)),
+        ("published".to_owned(), ours!(EVENTS_PUBLISHED, Sum)),
         ("woken".to_owned(), ours!(REQUESTS, "compactor", Sum)),
         ("failed".to_owned(), ours!(FAULTS, "compactor", Sum)),
         ("delay".to_owned(), ours!(COMPACTOR_DELAY, "compactor", Maximum)),
@@ -215,8 +212,7 @@ fn compactor_behind() -> Alarm {
 }
 
 fn compactor_poisoned() -> Alarm {
-    let (terms, expression) =
-        sum("poisoned", [ours!(COMPACTOR_POISON, "compactor", Sum), ours!(COMPACTOR_POISON, "keeper", Sum)]);
+    let (terms, expression) = sum("poisoned", [ours!(COMPACTOR_POISON, Sum)]);
     Alarm {
         name: "compactor-poisoned",
         meaning: "A partition is not compacted any more, because something stored in it cannot be read.",
