@@ -83,10 +83,14 @@ resource "aws_lambda_function" "this" {
     variables = var.variables
   }
 
+  # Of the lines that Lambda writes itself only those of what went wrong: START, END and REPORT of every invocation cost as much
+  # as a third of ours, and tell less. Ours are documents already, which Lambda takes as they are; without a level of `TRACE` it
+  # would drop those of DEBUG.
   logging_config {
-    # Each line is a document already.
-    log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.this.name
+    log_format            = "JSON"
+    application_log_level = "TRACE"
+    system_log_level      = "WARN"
+    log_group             = aws_cloudwatch_log_group.this.name
   }
 
   # What it starts with, it must be allowed to do.

@@ -10,8 +10,9 @@ use crate::page::root;
 
 /// What the format of lines brings along, and what CloudWatch adds by itself.
 const GIVEN: &[&str] = &["timestamp", "level", "message", "target"];
-const OF_CLOUDWATCH: &[&str] =
-    &["@timestamp", "@message", "@log", "@logStream", "@type", "@duration", "@maxMemoryUsed", "@memorySize"];
+const OF_CLOUDWATCH: &[&str] = &["@timestamp", "@message", "@log", "@logStream"];
+/// What a line has that Lambda writes itself, in JSON.
+const OF_LAMBDA: &[&str] = &["type", "record"];
 /// Words of the language itself.
 const WORDS: &[&str] = &[
     "fields",
@@ -41,7 +42,7 @@ const WORDS: &[&str] = &[
 
 /// The names of all properties.
 pub(crate) fn known() -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).map(|name| (*name).to_owned()).collect();
+    let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).chain(OF_LAMBDA).map(|name| (*name).to_owned()).collect();
     for metric in catalogue::ALL {
         names.insert(metric.name.to_owned());
         names.extend(metric.labels.iter().map(|dimension| dimension.as_str().to_owned()));

@@ -49,6 +49,14 @@ run "it_may_do_to_items_what_it_is_given" {
     condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 0
     error_message = "what failed is repeated"
   }
+
+  assert {
+    condition = (
+      one(aws_lambda_function.this.logging_config).system_log_level == "WARN"
+      && one(aws_lambda_function.this.logging_config).application_log_level == "TRACE"
+    )
+    error_message = "Lambda writes lines where nothing is wrong, or keeps back some of ours"
+  }
 }
 
 run "without_access_it_writes_its_log_and_no_more" {

@@ -81,8 +81,6 @@ pub struct Assumed {
     pub publishes_per_second: Assumption,
     /// Seconds that a subscriber takes for a page before it commits it.
     pub handling_seconds: Assumption,
-    /// Bytes that Lambda itself writes to the log for each invocation.
-    pub platform_line_bytes: Assumption,
     /// Bytes that API Gateway writes to the log for each request.
     pub access_line_bytes: Assumption,
     /// How much of what is written to a log is kept, because it is compressed.

@@ -19,15 +19,13 @@ const fn when(what: &'static str, change: fn(&mut Workload, &Volume)) -> Variati
 }
 
 /// All that are shown.
-pub const ALL: [Variation; 12] = [
+pub const ALL: [Variation; 11] = [
     when("as it is", |_, _| {}),
     when("three dashboards and not all", |workload, _| workload.environment.dashboards = Some(3)),
     when("no access log of the API", |workload, _| workload.environment.access_log = false),
-    when("no lines of Lambda's own", |workload, _| workload.environment.platform_log = false),
-    when("all three of these", |workload, _| {
+    when("both of these", |workload, _| {
         workload.environment.dashboards = Some(3);
         workload.environment.access_log = false;
-        workload.environment.platform_log = false;
     }),
     when("no recovery of the table", |workload, _| workload.environment.recovery = false),
     when("no canary", |workload, _| workload.environment.canary = false),

@@ -142,10 +142,8 @@ impl Month<'_> {
     pub(super) fn lines(&self, operation: &str, requests: f64) -> f64 {
         let assumed = &self.figures.assumed;
         let environment = &self.workload.environment;
-        let if_any = |any: bool, bytes: f64| if any { bytes } else { 0.0 };
-        let platform = if_any(environment.platform_log, assumed.platform_line_bytes.value);
-        let access = if_any(environment.access_log, assumed.access_line_bytes.value);
-        self.figures.measured.line(operation) + platform + requests * access
+        let access = if environment.access_log { assumed.access_line_bytes.value } else { 0.0 };
+        self.figures.measured.line(operation) + requests * access
     }
 
     /// A request that API Gateway hands to a function, which takes so long.
