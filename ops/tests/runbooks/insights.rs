@@ -13,6 +13,8 @@ const GIVEN: &[&str] = &["timestamp", "level", "message", "target"];
 const OF_CLOUDWATCH: &[&str] = &["@timestamp", "@message", "@log", "@logStream"];
 /// What a line has that Lambda writes itself, in JSON.
 const OF_LAMBDA: &[&str] = &["type", "record"];
+/// What a line of the access log has, in `infra/modules/http_api` and `rest_api`.
+const OF_THE_EDGE: &[&str] = &["id", "ip", "route", "status", "ms", "error", "integration"];
 /// Words of the language itself.
 const WORDS: &[&str] = &[
     "fields",
@@ -42,7 +44,7 @@ const WORDS: &[&str] = &[
 
 /// The names of all properties.
 pub(crate) fn known() -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).chain(OF_LAMBDA).map(|name| (*name).to_owned()).collect();
+    let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).chain(OF_LAMBDA).chain(OF_THE_EDGE).map(|name| (*name).to_owned()).collect();
     for metric in catalogue::ALL {
         names.insert(metric.name.to_owned());
         names.extend(metric.labels.iter().map(|dimension| dimension.as_str().to_owned()));

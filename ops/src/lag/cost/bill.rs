@@ -87,13 +87,14 @@ fn line<'a>(service: &'static str, what: impl Into<String>, quantity: f64, price
 fn of_work<'a>(month: &Month<'_>, prices: &'a EnvironmentPrices) -> Vec<Line<'a>> {
     type OfWork = fn(&Work) -> f64;
     let gigabytes_of_memory = f64::from(month.workload.environment.memory_megabytes) / 1_024.0;
-    let of_each: [(&'static str, &str, OfWork, &'a Price, f64); 6] = [
+    let of_each: [(&'static str, &str, OfWork, &'a Price, f64); 7] = [
         ("DynamoDB", "writes", |work| work.units.writes, &prices.write_unit, 1.0),
         ("DynamoDB", "reads", |work| work.units.reads, &prices.read_unit, 1.0),
         ("API Gateway", "requests", |work| work.requests, &prices.api_request, 1.0),
         ("Lambda", "invocations", |work| work.invocations, &prices.invocation, 1.0),
         ("Lambda", "compute", |work| work.compute_ms, &prices.compute, gigabytes_of_memory / 1_000.0),
         ("CloudWatch", "log lines", |work| work.log_bytes, &prices.log_ingestion, 1.0 / GB),
+        ("CloudWatch", "access lines", |work| work.access_bytes, &prices.seldom_log_ingestion, 1.0 / GB),
     ];
     let work = month.work();
     let mut lines = Vec::new();
@@ -124,7 +125,7 @@ fn of_what_is_kept<'a>(month: &Month<'_>, prices: &'a EnvironmentPrices) -> Vec<
     let state = events * workload.keys_share * item(stored.compacted.bytes);
     let table = (log + state) / GB;
     let work = month.work();
-    let written: f64 = work.iter().map(|work| work.times * work.log_bytes).sum();
+    let written: f64 = work.iter().map(|work| work.times * (work.log_bytes + work.access_bytes)).sum();
     let kept_days = f64::from(workload.environment.log_retention_days);
     let lines_kept = written * assumed.archived_share.value * kept_days * DAY_HOURS / HOURS / GB;
     let answered: f64 = work.iter().map(|work| work.times * work.answered_bytes).sum();

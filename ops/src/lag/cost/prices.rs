@@ -108,7 +108,9 @@ prices! {
         compute,
         /// What is written to logs.
         log_ingestion,
-        /// What logs keep, compressed, for a month.
+        /// What is written to logs of the class Infrequent Access.
+        seldom_log_ingestion,
+        /// What logs of either class keep, compressed, for a month.
         log_storage,
         /// A series of numbers of our own for a month.
         custom_metric,

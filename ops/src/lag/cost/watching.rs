@@ -47,13 +47,14 @@ impl Month<'_> {
         let asked: f64 = ROUND.iter().map(|_| self.busy_ms(3.0, 1.0) + BEGUN_MS).sum();
         let requests = ROUND.len() as f64;
         let way = requests * self.figures.assumed.edge_ms.value;
-        let lines = ROUND.iter().map(|operation| self.lines(operation, 1.0)).sum::<f64>();
+        let lines = ROUND.iter().map(|operation| self.figures.measured.line(operation)).sum::<f64>();
         let woken = self.woken(Part::Watching, "round of the canary", "round", times("round"), asked + way);
         Work {
             requests,
             invocations: 1.0 + requests,
             compute_ms: woken.compute_ms + asked,
             log_bytes: woken.log_bytes + lines,
+            access_bytes: self.access_lines(requests),
             units: units::canary(&self.stored_of_canary()),
             ..woken
         }

@@ -61,8 +61,10 @@ pub struct Work {
     pub invocations: f64,
     /// Milliseconds that they are billed for.
     pub compute_ms: f64,
-    /// Bytes that are written to logs.
+    /// Bytes that functions write to their logs.
     pub log_bytes: f64,
+    /// Bytes that API Gateway writes to its own.
+    pub access_bytes: f64,
     /// Units of the table.
     pub units: Units,
     /// Bytes that readers are answered.
@@ -139,11 +141,10 @@ impl Month<'_> {
         calls * assumed.round_trip_ms.value + processor * slower
     }
 
-    pub(super) fn lines(&self, operation: &str, requests: f64) -> f64 {
-        let assumed = &self.figures.assumed;
-        let environment = &self.workload.environment;
-        let access = if environment.access_log { assumed.access_line_bytes.value } else { 0.0 };
-        self.figures.measured.line(operation) + requests * access
+    /// What API Gateway writes of so many requests.
+    pub(super) fn access_lines(&self, requests: f64) -> f64 {
+        let each = self.figures.assumed.access_line_bytes.value;
+        if self.workload.environment.access_log { requests * each } else { 0.0 }
     }
 
     /// A request that API Gateway hands to a function, which takes so long.
@@ -155,7 +156,8 @@ impl Month<'_> {
             requests: 1.0,
             invocations: 1.0,
             compute_ms: busy_ms + BEGUN_MS,
-            log_bytes: self.lines(operation, 1.0),
+            log_bytes: self.figures.measured.line(operation),
+            access_bytes: self.access_lines(1.0),
             units: Units::default(),
             answered_bytes: 0.0,
         }
@@ -163,14 +165,23 @@ impl Month<'_> {
 
     /// An invocation that nobody asked for.
     pub(super) fn woken(&self, part: Part, name: &'static str, operation: &str, times: f64, busy_ms: f64) -> Work {
-        let log_bytes = self.lines(operation, 0.0);
-        Work { requests: 0.0, log_bytes, ..self.asked(part, name, operation, times, busy_ms) }
+        Work { requests: 0.0, access_bytes: 0.0, ..self.asked(part, name, operation, times, busy_ms) }
     }
 
     /// What happens in the table besides, each second.
     fn beside(part: Part, name: &'static str, seconds: f64, units: Units) -> Work {
-        let (requests, invocations, compute_ms, log_bytes, answered_bytes) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        Work { part, name, times: seconds, requests, invocations, compute_ms, log_bytes, units, answered_bytes }
+        Work {
+            part,
+            name,
+            times: seconds,
+            requests: 0.0,
+            invocations: 0.0,
+            compute_ms: 0.0,
+            log_bytes: 0.0,
+            access_bytes: 0.0,
+            units,
+            answered_bytes: 0.0,
+        }
     }
 
     /// How many processes a function has that is asked so often for so long.
