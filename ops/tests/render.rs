@@ -44,7 +44,7 @@ fn the_pictures_are_of_the_dashboards() {
 #[test]
 fn what_cannot_be_rendered_is_told_with_what_can() {
     let unknown = run("ledger-lag", &["render", "picture", "weather"]).exits(3);
-    assert!(unknown.errors.contains("overview, publishing, consumers"), "{unknown:?}");
+    assert!(unknown.errors.contains("overview, streams, machinery"), "{unknown:?}");
     let nowhere = run("ledger-lag", &["render", "alarms"]).exits(2);
     assert!(nowhere.errors.contains("--env"), "{nowhere:?}");
     let _ = run("ledger-lag", &["--env", "production", "render", "alarms"]).exits(3);

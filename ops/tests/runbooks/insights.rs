@@ -44,7 +44,8 @@ const WORDS: &[&str] = &[
 
 /// The names of all properties.
 pub(crate) fn known() -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = GIVEN.iter().chain(OF_CLOUDWATCH).chain(OF_LAMBDA).chain(OF_THE_EDGE).map(|name| (*name).to_owned()).collect();
+    let mut names: BTreeSet<String> =
+        GIVEN.iter().chain(OF_CLOUDWATCH).chain(OF_LAMBDA).chain(OF_THE_EDGE).map(|name| (*name).to_owned()).collect();
     for metric in catalogue::ALL {
         names.insert(metric.name.to_owned());
         names.extend(metric.labels.iter().map(|dimension| dimension.as_str().to_owned()));

@@ -1,5 +1,7 @@
 //! Every dashboard there is, as data: its panels, what each shows and what it is good for. The JSON that CloudWatch takes is
 //! rendered from it. What goes off when is in `alarms`, whose thresholds are drawn as lines.
+//!
+//! Each is paid for, so what one person looks at together is one: what clients get, the way of events, and what works behind.
 
 use serde_json::{Map, Value, json};
 
@@ -64,7 +66,20 @@ impl Panel {
 /// Every dashboard.
 #[must_use]
 pub fn all() -> Vec<Dashboard> {
-    vec![overview(), publishing(), consumers(), compaction(), access(), store()]
+    let dashboard = |name, question, panels: [Vec<Panel>; 2]| Dashboard { name, question, panels: panels.concat() };
+    vec![
+        dashboard("overview", "Do clients get what they ask for, and who is refused?", [clients(), access()]),
+        dashboard(
+            "streams",
+            "Do publishers get their events in and subscriptions theirs out, how fast, and does anybody lose some?",
+            [writers(), readers()],
+        ),
+        dashboard(
+            "machinery",
+            "Is compacted state up to date, is the house kept tidy, and does DynamoDB answer?",
+            [compaction(), store()],
+        ),
+    ]
 }
 
 fn asked(metric: Metric) -> impl Iterator<Item = (&'static str, Series)> {
@@ -77,209 +92,181 @@ fn functions(metric: &'static str, title: &'static str) -> Panel {
     Panel { title, unit: "invocations", lines: lines.collect(), alarm: None }
 }
 
-fn overview() -> Dashboard {
-    Dashboard {
-        name: "overview",
-        question: "Do clients get what they ask for?",
-        panels: vec![
-            Panel::new("Requests", "requests", [("all", ours!(REQUESTS, Sum))]),
-            Panel::new("Faults of ours", "requests", asked(catalogue::FAULTS)),
-            Panel::new("Errors of clients", "requests", asked(catalogue::CLIENT_ERRORS)),
-            Panel::new("Rounds of the canary", "rounds", [("right", ours!(CANARY_ROUNDS, "canary", Sum))])
-                .under("canary-failing"),
-            functions("Errors", "Errors of Lambdas"),
-            functions("Throttles", "Lambdas that were not started"),
-            Panel::new("Cold starts", "starts", [("all", ours!(COLD_STARTS, Sum))]),
-            Panel::new("Panics", "panics", [("all", ours!(PANICS, Sum))]),
-            functions("Invocations", "Invocations, as AWS counts them"),
-        ],
-    }
+fn clients() -> Vec<Panel> {
+    vec![
+        Panel::new("Requests", "requests", [("all", ours!(REQUESTS, Sum))]),
+        Panel::new("Faults of ours", "requests", asked(catalogue::FAULTS)),
+        Panel::new("Errors of clients", "requests", asked(catalogue::CLIENT_ERRORS)),
+        Panel::new("Rounds of the canary", "rounds", [("right", ours!(CANARY_ROUNDS, "canary", Sum))])
+            .under("canary-failing"),
+        functions("Errors", "Errors of Lambdas"),
+        functions("Throttles", "Lambdas that were not started"),
+        Panel::new("Cold starts", "starts", [("all", ours!(COLD_STARTS, Sum))]),
+        Panel::new("Panics", "panics", [("all", ours!(PANICS, Sum))]),
+        functions("Invocations", "Invocations, as AWS counts them"),
+    ]
 }
 
-fn publishing() -> Dashboard {
-    Dashboard {
-        name: "publishing",
-        question: "Do publishers get their events in, and how fast?",
-        panels: vec![
-            Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, Sum))]),
-            Panel::new("Bytes published", "bytes", [("bytes", ours!(BYTES_PUBLISHED, Sum))]),
-            Panel::new(
-                "Time of a publish",
-                "milliseconds",
-                [
-                    ("half", ours!(LATENCY, "publish", "publish", Median)),
-                    ("99 of 100", ours!(LATENCY, "publish", "publish", P99)),
-                ],
-            ),
-            Panel::new(
-                "Slower than promised",
-                "requests",
-                [("publish", ours!(SLOW_REQUESTS, "publish", "publish", Sum))],
-            ),
-            Panel::new("Lost races for a slot", "races", [("lost", ours!(SLOT_CONFLICTS, Sum))]),
-            Panel::new("Answered from their receipt", "requests", [("repeated", ours!(DUPLICATE_PUBLISHES, Sum))]),
-        ],
-    }
+fn writers() -> Vec<Panel> {
+    vec![
+        Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, Sum))]),
+        Panel::new("Bytes published", "bytes", [("bytes", ours!(BYTES_PUBLISHED, Sum))]),
+        Panel::new(
+            "Time of a publish",
+            "milliseconds",
+            [
+                ("half", ours!(LATENCY, "publish", "publish", Median)),
+                ("99 of 100", ours!(LATENCY, "publish", "publish", P99)),
+            ],
+        ),
+        Panel::new(
+            "Slower than promised",
+            "requests",
+            [
+                ("publish", ours!(SLOW_REQUESTS, "publish", "publish", Sum)),
+                ("poll", ours!(SLOW_REQUESTS, "poll", "poll", Sum)),
+                ("commit", ours!(SLOW_REQUESTS, "poll", "commit", Sum)),
+            ],
+        ),
+        Panel::new("Lost races for a slot", "races", [("lost", ours!(SLOT_CONFLICTS, Sum))]),
+        Panel::new("Answered from their receipt", "requests", [("repeated", ours!(DUPLICATE_PUBLISHES, Sum))]),
+    ]
 }
 
-fn consumers() -> Dashboard {
+fn readers() -> Vec<Panel> {
     let status =
         |of: &'static [(Dimension, &'static str)]| Series::ours(catalogue::CONSUMERS_BY_STATUS, of, Statistic::Maximum);
-    Dashboard {
-        name: "consumers",
-        question: "Do subscriptions keep up, and does anybody lose events?",
-        panels: vec![
-            Panel::new(
-                "Subscriptions that are not well",
-                "subscriptions",
-                [
-                    ("LOST", status(&[(Dimension::ConsumerStatus, "LOST")])),
-                    ("STOP", status(&[(Dimension::ConsumerStatus, "STOP")])),
-                    ("STALL", status(&[(Dimension::ConsumerStatus, "STALL")])),
-                    ("WARN", status(&[(Dimension::ConsumerStatus, "WARN")])),
-                ],
-            ),
-            Panel::new("Furthest behind", "seconds", [("age", ours!(CONSUMER_LAG_SECONDS, "keeper", Maximum))]),
-            Panel::new("Furthest behind", "events", [("events", ours!(CONSUMER_LAG_EVENTS, "keeper", Maximum))]),
-            Panel::new(
-                "Retention that is left",
-                "percent",
-                [("least", ours!(RETENTION_HEADROOM_PERCENT, "keeper", Minimum))],
-            )
-            .under("retention-at-risk"),
-            Panel::new(
-                "Time until the first loss",
-                "seconds",
-                [("least", ours!(RETENTION_HEADROOM_SECONDS, "keeper", Minimum))],
-            ),
-            Panel::new("Samples of all subscriptions", "samples", [("complete", ours!(SAMPLER_RUNS, "keeper", Sum))])
-                .under("sampler-dead"),
-            Panel::new("Events read", "events", [("events", ours!(EVENTS_DELIVERED, Sum))]),
-            Panel::new(
-                "Time of a poll and of a commit",
-                "milliseconds",
-                [
-                    ("poll, 99 of 100", ours!(LATENCY, "poll", "poll", P99)),
-                    ("commit, 99 of 100", ours!(LATENCY, "poll", "commit", P99)),
-                ],
-            ),
-            Panel::new(
-                "Slower than promised",
-                "requests",
-                [
-                    ("poll", ours!(SLOW_REQUESTS, "poll", "poll", Sum)),
-                    ("commit", ours!(SLOW_REQUESTS, "poll", "commit", Sum)),
-                ],
-            ),
-            Panel::new("Commits that met another", "commits", [("conflicts", ours!(COMMIT_CONFLICTS, Sum))]),
-            Panel::new("Polls that found nothing", "polls", [("empty", ours!(EMPTY_POLLS, Sum))]),
-        ],
-    }
+    vec![
+        Panel::new(
+            "Subscriptions that are not well",
+            "subscriptions",
+            [
+                ("LOST", status(&[(Dimension::ConsumerStatus, "LOST")])),
+                ("STOP", status(&[(Dimension::ConsumerStatus, "STOP")])),
+                ("STALL", status(&[(Dimension::ConsumerStatus, "STALL")])),
+                ("WARN", status(&[(Dimension::ConsumerStatus, "WARN")])),
+            ],
+        ),
+        Panel::new("Furthest behind", "seconds", [("age", ours!(CONSUMER_LAG_SECONDS, "keeper", Maximum))]),
+        Panel::new("Furthest behind", "events", [("events", ours!(CONSUMER_LAG_EVENTS, "keeper", Maximum))]),
+        Panel::new(
+            "Retention that is left",
+            "percent",
+            [("least", ours!(RETENTION_HEADROOM_PERCENT, "keeper", Minimum))],
+        )
+        .under("retention-at-risk"),
+        Panel::new(
+            "Time until the first loss",
+            "seconds",
+            [("least", ours!(RETENTION_HEADROOM_SECONDS, "keeper", Minimum))],
+        ),
+        Panel::new("Samples of all subscriptions", "samples", [("complete", ours!(SAMPLER_RUNS, "keeper", Sum))])
+            .under("sampler-dead"),
+        Panel::new("Events read", "events", [("events", ours!(EVENTS_DELIVERED, Sum))]),
+        Panel::new(
+            "Time of a poll and of a commit",
+            "milliseconds",
+            [
+                ("poll, 99 of 100", ours!(LATENCY, "poll", "poll", P99)),
+                ("commit, 99 of 100", ours!(LATENCY, "poll", "commit", P99)),
+            ],
+        ),
+        Panel::new("Commits that met another", "commits", [("conflicts", ours!(COMMIT_CONFLICTS, Sum))]),
+        Panel::new("Polls that found nothing", "polls", [("empty", ours!(EMPTY_POLLS, Sum))]),
+    ]
 }
 
-fn compaction() -> Dashboard {
-    Dashboard {
-        name: "compaction",
-        question: "Is compacted state up to date, and is the house kept tidy?",
-        panels: vec![
-            Panel::new("How far behind", "milliseconds", [("delay", ours!(COMPACTOR_DELAY, "compactor", Maximum))])
-                .under("compactor-behind"),
-            Panel::new(
-                "What cannot be read",
-                "failures",
-                [
-                    ("compactor", ours!(COMPACTOR_POISON, "compactor", Sum)),
-                    ("keeper", ours!(COMPACTOR_POISON, "keeper", Sum)),
-                ],
-            )
-            .under("compactor-poisoned"),
-            Panel::new("Times it was woken", "events", [("woken", ours!(REQUESTS, "compactor", Sum))]),
-            Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, Sum))]),
-            Panel::new("Sweeps of the keeper", "sweeps", [("sweeps", ours!(REQUESTS, "keeper", "sweep", Sum))]),
-            Panel::new(
-                "Events that were not handled",
-                "events",
-                [("compactor", ours!(FAULTS, "compactor", Sum)), ("keeper", ours!(FAULTS, "keeper", Sum))],
-            ),
-        ],
-    }
+fn compaction() -> Vec<Panel> {
+    vec![
+        Panel::new("How far behind", "milliseconds", [("delay", ours!(COMPACTOR_DELAY, "compactor", Maximum))])
+            .under("compactor-behind"),
+        Panel::new(
+            "What cannot be read",
+            "failures",
+            [
+                ("compactor", ours!(COMPACTOR_POISON, "compactor", Sum)),
+                ("keeper", ours!(COMPACTOR_POISON, "keeper", Sum)),
+            ],
+        )
+        .under("compactor-poisoned"),
+        Panel::new("Times it was woken", "events", [("woken", ours!(REQUESTS, "compactor", Sum))]),
+        Panel::new("Events published", "events", [("events", ours!(EVENTS_PUBLISHED, Sum))]),
+        Panel::new("Sweeps of the keeper", "sweeps", [("sweeps", ours!(REQUESTS, "keeper", "sweep", Sum))]),
+        Panel::new(
+            "Events that were not handled",
+            "events",
+            [("compactor", ours!(FAULTS, "compactor", Sum)), ("keeper", ours!(FAULTS, "keeper", Sum))],
+        ),
+    ]
 }
 
-fn access() -> Dashboard {
+fn access() -> Vec<Panel> {
     let refused = |of: &'static [(Dimension, &'static str)]| Series::ours(catalogue::AUTH_FAILURES, of, Statistic::Sum);
-    Dashboard {
-        name: "access",
-        question: "Who is refused, and why?",
-        panels: vec![
-            Panel::new(
-                "Credentials that were refused",
-                "credentials",
-                [
-                    ("none", refused(&[(Dimension::Reason, "missing")])),
-                    ("unknown or wrong", refused(&[(Dimension::Reason, "credential")])),
-                    ("malformed", refused(&[(Dimension::Reason, "malformed")])),
-                    ("revoked", refused(&[(Dimension::Reason, "revoked")])),
-                    ("expired", refused(&[(Dimension::Reason, "expired")])),
-                    ("grace over", refused(&[(Dimension::Reason, "grace_over")])),
-                    ("of another environment", refused(&[(Dimension::Reason, "environment")])),
-                    ("too early", refused(&[(Dimension::Reason, "too_early")])),
-                ],
-            ),
-            Panel::new("Over their quota", "requests", asked(catalogue::THROTTLED)),
-            Panel::new("Admitted without asking", "requests", asked(catalogue::RATE_LIMIT_FAIL_OPEN)),
-            Panel::new("Quotas that were used up", "leases", [("all", ours!(LEASE_DENIED, Sum))]),
-            Panel::new("Old keys in use", "requests", [("all", ours!(KEY_USE_DURING_GRACE, Sum))]),
-            Panel::new(
-                "API keys",
-                "keys",
-                [
-                    ("expire soon", ours!(KEYS_EXPIRING_SOON, "keeper", Maximum)),
-                    ("may manage keys, new", ours!(ADMIN_KEYS_MINTED, "keeper", Maximum)),
-                ],
-            ),
-        ],
-    }
+    vec![
+        Panel::new(
+            "Credentials that were refused",
+            "credentials",
+            [
+                ("none", refused(&[(Dimension::Reason, "missing")])),
+                ("unknown or wrong", refused(&[(Dimension::Reason, "credential")])),
+                ("malformed", refused(&[(Dimension::Reason, "malformed")])),
+                ("revoked", refused(&[(Dimension::Reason, "revoked")])),
+                ("expired", refused(&[(Dimension::Reason, "expired")])),
+                ("grace over", refused(&[(Dimension::Reason, "grace_over")])),
+                ("of another environment", refused(&[(Dimension::Reason, "environment")])),
+                ("too early", refused(&[(Dimension::Reason, "too_early")])),
+            ],
+        ),
+        Panel::new("Over their quota", "requests", asked(catalogue::THROTTLED)),
+        Panel::new("Admitted without asking", "requests", asked(catalogue::RATE_LIMIT_FAIL_OPEN)),
+        Panel::new("Quotas that were used up", "leases", [("all", ours!(LEASE_DENIED, Sum))]),
+        Panel::new("Old keys in use", "requests", [("all", ours!(KEY_USE_DURING_GRACE, Sum))]),
+        Panel::new(
+            "API keys",
+            "keys",
+            [
+                ("expire soon", ours!(KEYS_EXPIRING_SOON, "keeper", Maximum)),
+                ("may manage keys, new", ours!(ADMIN_KEYS_MINTED, "keeper", Maximum)),
+            ],
+        ),
+    ]
 }
 
-fn store() -> Dashboard {
+fn store() -> Vec<Panel> {
     let services = |metric: Metric| asked(metric).chain(sums(metric, UNASKED));
-    Dashboard {
-        name: "store",
-        question: "Does DynamoDB answer, and what does it cost?",
-        panels: vec![
-            // As AWS counts them, for nothing. Whose they are, lines say.
-            Panel::new("Write units", "units", [("all", Series::table("ConsumedWriteCapacityUnits", Statistic::Sum))]),
-            Panel::new("Read units", "units", [("all", Series::table("ConsumedReadCapacityUnits", Statistic::Sum))]),
-            Panel::new("Calls", "calls", [("all", ours!(DYNAMO_CALLS, Sum))]),
-            Panel::new("Attempts that were throttled", "attempts", services(catalogue::DYNAMO_THROTTLES)),
-            Panel::new("Attempts after the first", "attempts", services(catalogue::DYNAMO_RETRIES)),
-            Panel::new(
-                "Time of a call",
-                "milliseconds",
-                [
-                    ("publish, 99 of 100", ours!(DYNAMO_LATENCY, "publish", "publish", P99)),
-                    ("poll, 99 of 100", ours!(DYNAMO_LATENCY, "poll", "poll", P99)),
-                ],
-            ),
-            Panel::new(
-                "Throttled, as the table counts them",
-                "attempts",
-                [
-                    ("reads", Series::table("ReadThrottleEvents", Statistic::Sum)),
-                    ("writes", Series::table("WriteThrottleEvents", Statistic::Sum)),
-                ],
-            ),
-            Panel::new(
-                "Throttled because a part of the table is hot",
-                "attempts",
-                [
-                    ("reads", Series::table("ReadKeyRangeThroughputThrottleEvents", Statistic::Sum)),
-                    ("writes", Series::table("WriteKeyRangeThroughputThrottleEvents", Statistic::Sum)),
-                ],
-            ),
-            Panel::new("Spans that nobody took", "spans", [("all", ours!(SPANS_LOST, Sum))]),
-        ],
-    }
+    vec![
+        // As AWS counts them, for nothing. Whose they are, lines say.
+        Panel::new("Write units", "units", [("all", Series::table("ConsumedWriteCapacityUnits", Statistic::Sum))]),
+        Panel::new("Read units", "units", [("all", Series::table("ConsumedReadCapacityUnits", Statistic::Sum))]),
+        Panel::new("Calls", "calls", [("all", ours!(DYNAMO_CALLS, Sum))]),
+        Panel::new("Attempts that were throttled", "attempts", services(catalogue::DYNAMO_THROTTLES)),
+        Panel::new("Attempts after the first", "attempts", services(catalogue::DYNAMO_RETRIES)),
+        Panel::new(
+            "Time of a call",
+            "milliseconds",
+            [
+                ("publish, 99 of 100", ours!(DYNAMO_LATENCY, "publish", "publish", P99)),
+                ("poll, 99 of 100", ours!(DYNAMO_LATENCY, "poll", "poll", P99)),
+            ],
+        ),
+        Panel::new(
+            "Throttled, as the table counts them",
+            "attempts",
+            [
+                ("reads", Series::table("ReadThrottleEvents", Statistic::Sum)),
+                ("writes", Series::table("WriteThrottleEvents", Statistic::Sum)),
+            ],
+        ),
+        Panel::new(
+            "Throttled because a part of the table is hot",
+            "attempts",
+            [
+                ("reads", Series::table("ReadKeyRangeThroughputThrottleEvents", Statistic::Sum)),
+                ("writes", Series::table("WriteKeyRangeThroughputThrottleEvents", Statistic::Sum)),
+            ],
+        ),
+        Panel::new("Spans that nobody took", "spans", [("all", ours!(SPANS_LOST, Sum))]),
+    ]
 }
 
 /// The dashboards of an environment, by their names in CloudWatch, as it takes their bodies. The same input gives the same
@@ -340,6 +327,18 @@ mod tests {
 
     use super::*;
     use crate::telemetry::series::Source;
+
+    /// So many dashboards of so many metrics an account has for nothing, and looks at with ease.
+    const FREE: (usize, usize) = (3, 50);
+
+    #[test]
+    fn dashboards_are_as_many_and_as_large_as_an_account_has_for_nothing() {
+        assert!(all().len() <= FREE.0);
+        for dashboard in all() {
+            let metrics: usize = dashboard.panels.iter().map(|panel| panel.lines.len()).sum();
+            assert!(metrics <= FREE.1, "{}: {metrics}", dashboard.name);
+        }
+    }
 
     #[test]
     fn every_metric_is_shown_somewhere_or_made_of_what_is() {

@@ -140,15 +140,12 @@ fn of_what_is_kept<'a>(month: &Month<'_>, prices: &'a EnvironmentPrices) -> Vec<
 
 /// What watches, whether anything happens or not.
 fn of_watching<'a>(month: &Month<'_>, prices: &'a EnvironmentPrices) -> Vec<Line<'a>> {
-    let environment = &month.workload.environment;
     let measured = &month.figures.measured;
     let mut lines = vec![line("CloudWatch", "custom metrics", measured.custom_metrics, &prices.custom_metric)];
     let (metrics, composite) = alarms();
     lines.push(line("CloudWatch", "metrics of alarms", metrics, &prices.alarm_metric));
     lines.push(line("CloudWatch", "alarms made of two", composite, &prices.composite_alarm));
-    let all = u32::try_from(dashboards::all().len()).unwrap_or(u32::MAX);
-    let shown = environment.dashboards.map_or(all, |most| most.min(all));
-    lines.push(line("CloudWatch", "dashboards", f64::from(shown), &prices.dashboard));
+    lines.push(line("CloudWatch", "dashboards", dashboards::all().len() as f64, &prices.dashboard));
     lines
 }
 

@@ -19,18 +19,14 @@ const fn when(what: &'static str, change: fn(&mut Workload, &Volume)) -> Variati
 }
 
 /// All that are shown.
-pub const ALL: [Variation; 11] = [
+pub const ALL: [Variation; 10] = [
     when("as it is", |_, _| {}),
-    when("three dashboards and not all", |workload, _| workload.environment.dashboards = Some(3)),
     when("no access log of the API", |workload, _| workload.environment.access_log = false),
-    when("both of these", |workload, _| {
-        workload.environment.dashboards = Some(3);
-        workload.environment.access_log = false;
-    }),
     when("no recovery of the table", |workload, _| workload.environment.recovery = false),
     when("no canary", |workload, _| workload.environment.canary = false),
     Variation { what: "what each account has free is taken off", change: |_, _| {}, free: true },
     when("half of the events of a round are replaced in it", |workload, _| workload.last_of_key_share = 0.5),
+    Variation { what: "both of these", change: |workload, _| workload.last_of_key_share = 0.5, free: true },
     when("publishes carry an Idempotency-Key", |workload, _| workload.idempotency_keys = true),
     when("subscribers look every five seconds", |workload, volume| {
         let each_second = volume.events_per_month as f64 / (SECONDS * workload.busy_share);

@@ -81,9 +81,6 @@ pub struct Environment {
     pub canary: bool,
     /// Whether API Gateway writes a line for each request.
     pub access_log: bool,
-    /// How many of the dashboards there are; absent, all of the catalogue.
-    #[serde(default)]
-    pub dashboards: Option<u32>,
 }
 
 impl Workload {

@@ -19,7 +19,7 @@ fn consumer_lost() -> Alarm {
         name: "consumer-lost",
         meaning: "Events expired before a subscription had committed them: it has missed them for good.",
         severity: Severity::Page,
-        dashboard: "consumers",
+        dashboard: "streams",
         why: "There is no good number of them but none. Two samples of five, because a reader that is moved on at that moment is \
               seen once. It is the same in every environment.",
         rule: Rule::One(Condition {
@@ -43,7 +43,7 @@ fn consumer_stopped(strictness: Strictness) -> Alarm {
         name: "consumer-stopped",
         meaning: "A subscription neither polls nor commits any more, or polls and does not commit, while events wait for it.",
         severity: Severity::Ticket,
-        dashboard: "consumers",
+        dashboard: "streams",
         why: "The status follows the reader's own pace already, and allows for twice its usual pause and ten minutes at least; a \
               quarter of an hour more is a deployment of theirs. Whether anything gets lost by it is `retention-at-risk`'s to say. In \
               a lenient environment, where readers are often left alone, it takes six hours.",
@@ -69,7 +69,7 @@ fn retention_at_risk(strictness: Strictness) -> Alarm {
         name: "retention-at-risk",
         meaning: "The first event that a subscription has not committed expires soon; then it is lost to it.",
         severity: Severity::Page,
-        dashboard: "consumers",
+        dashboard: "streams",
         why: "A fifth of the retention is three days of the usual fifteen: time for the owner to mend a reader over a weekend. Of a \
               stream that keeps events for an hour it is twelve minutes, and no more would help. In a lenient environment a tenth is \
               enough. Three samples of five, because the one that is just about to be committed counts too.",
@@ -93,7 +93,7 @@ fn sampler_dead(strictness: Strictness) -> Alarm {
         name: "sampler-dead",
         meaning: "Nobody looks at subscriptions any more, or not at all of them: the other alarms on consumers are blind.",
         severity: Severity::Page,
-        dashboard: "consumers",
+        dashboard: "streams",
         why: "A sample is due each minute, and one that does not see all subscriptions does not count. Three in a row may be a \
               deployment; ten are not, and a stream that keeps events for an hour can lose some in the rest of it. Where nobody is \
               woken, half an hour is early enough.",

@@ -22,7 +22,7 @@ fn auth_failures(strictness: Strictness) -> Alarm {
         name: "auth-failures",
         meaning: "Many credentials are refused: somebody guesses, a revoked key is still in use, or a deployment has a wrong one.",
         severity: Severity::Ticket,
-        dashboard: "access",
+        dashboard: "overview",
         why: "A client with a dead key that repeats each second comes to almost 300 in five minutes, and its owner should hear of it today. \
               Guessing 256 bits leads nowhere, and an address that guesses is kept out after a thousand a minute. In a lenient \
               environment people try things out.",
@@ -60,7 +60,7 @@ fn api_key_expiring() -> Alarm {
         name: "api-key-expiring",
         meaning: "An API key without a successor expires within two weeks; then its client is locked out.",
         severity: Severity::Ticket,
-        dashboard: "access",
+        dashboard: "overview",
         why: "Two weeks are time to make a successor, hand it over and see it used. One key is one client that stands still. It is \
               the same in every environment.",
         rule: Rule::One(hourly(
@@ -76,7 +76,7 @@ fn admin_key_minted() -> Alarm {
         name: "admin-key-minted",
         meaning: "Somebody made an API key that may manage API keys.",
         severity: Severity::Page,
-        dashboard: "access",
+        dashboard: "overview",
         why: "It happens a few times a year, and whoever does it knows that the alarm will ask. One that nobody knows of is somebody \
               else's. It is looked for in every environment alike.",
         rule: Rule::One(hourly(
@@ -93,7 +93,7 @@ fn limiter_open(strictness: Strictness) -> Alarm {
         name: "limiter-open",
         meaning: "Quotas are not kept across processes, because the store does not answer those who ask it for their share.",
         severity: Severity::Ticket,
-        dashboard: "access",
+        dashboard: "overview",
         why: "Requests are admitted from a bounded share of each process meanwhile, a sixteenth of the quota, so it can wait for the \
               day. Single ones are lost replies; a hundred in five minutes, twice in a quarter of an hour, are an outage.",
         rule: Rule::One(Condition {

@@ -135,7 +135,7 @@ fn store_throttled(strictness: Strictness) -> Alarm {
         name: "store-throttled",
         meaning: "DynamoDB refuses calls, because the table or a part of it is asked for more than it gives.",
         severity: Severity::Ticket,
-        dashboard: "store",
+        dashboard: "machinery",
         why: "An on-demand table doubles its capacity by itself within minutes, and what it refuses meanwhile is tried again. As many \
               as one a second for ten minutes do not go away: a partition is hot, or a limit of the account is met.",
         rule: Rule::One(Condition {
@@ -161,7 +161,7 @@ fn partition_hot(strictness: Strictness) -> Alarm {
         name: "partition-hot",
         meaning: "So many publishers write to the same partition at once that they lose races for its next slot.",
         severity: Severity::Ticket,
-        dashboard: "publishing",
+        dashboard: "streams",
         why: "A lost race costs a read and a write more, and a publish that loses eight is refused with `contention`. One lost race \
               for each publish is half of what the partition could take; 50 of them in five minutes are no accident. In a lenient \
               environment load tests may go twice as far.",
@@ -190,7 +190,7 @@ fn compactor_behind() -> Alarm {
         name: "compactor-behind",
         meaning: "Compacted state falls behind the log, or nothing compacts at all.",
         severity: Severity::Ticket,
-        dashboard: "compaction",
+        dashboard: "machinery",
         why: "Who bootstraps reads compacted state and then the log behind it, so ten minutes cost them a few pages. The keeper's \
               sweep compacts each hour what nobody rang for, and publishing stops only after three and a half days, so nobody need \
               be woken. When events come and nobody is woken for them, or whoever is woken fails, that counts as the ten minutes. It is \
@@ -217,7 +217,7 @@ fn compactor_poisoned() -> Alarm {
         name: "compactor-poisoned",
         meaning: "A partition is not compacted any more, because something stored in it cannot be read.",
         severity: Severity::Ticket,
-        dashboard: "compaction",
+        dashboard: "machinery",
         why: "It does not heal by itself, so one is enough. Nothing is lost: what is not compacted is not deleted, readers stop \
               before the record, and publishing to the stream stops once what is not compacted is three and a half days old. It is the same in every environment.",
         rule: Rule::One(Condition {
@@ -243,7 +243,7 @@ fn sweeper_dead() -> Alarm {
         name: "sweeper-dead",
         meaning: "No sweep of the keeper has come to its end for three hours: what heals and tidies by itself does not.",
         severity: Severity::Ticket,
-        dashboard: "compaction",
+        dashboard: "machinery",
         why: "A sweep is due each hour, and one may fail or be late. Nothing is lost before days have passed: heads are kept for six \
               days, and deletion is put off as long. But what looks at API keys each hour is blind meanwhile. It is the same in every \
               environment, and the time after which `/health` says so too.",
