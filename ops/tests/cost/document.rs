@@ -41,7 +41,7 @@ fn table(heading: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Str
 }
 
 fn bills() -> String {
-    let heading = ["workload", "events", "sum", "always", "target", "largest"].map(str::to_owned);
+    let heading = ["workload", "events", "sum", "always", "target", "missed by", "largest"].map(str::to_owned);
     let rows = shown("bills");
     let others = rows[0]["others"].as_array().expect("others").iter();
     let heading: Vec<_> =
@@ -49,10 +49,12 @@ fn bills() -> String {
     let cells = |row: &Value| {
         let (workload, events) = bill(row);
         let target = row["target_dollars"].as_f64().map_or_else(String::new, |target| format!("{target}"));
+        let missed = row["target_dollars"].as_f64().map(|target| dollars(row) - target).filter(|missed| *missed > 0.0);
+        let missed = missed.map_or_else(String::new, amount);
         let always = amount(row["always_dollars"].as_f64().expect("dollars"));
         let largest = row["largest_line"].as_str().expect("a line").to_owned();
         let others = row["others"].as_array().expect("others").iter().map(marked);
-        [workload, format!("{}M", events / 1_000_000), marked(row), always, target, largest]
+        [workload, format!("{}M", events / 1_000_000), marked(row), always, target, missed, largest]
             .into_iter()
             .chain(others)
             .collect()

@@ -83,6 +83,21 @@ fn the_pages_of_alarms_say_what_the_alarms_say_in_the_same_order() {
 }
 
 #[test]
+fn the_panels_that_pages_name_are_on_their_dashboards() {
+    let mut named = 0;
+    for page in alarm_pages() {
+        let (text, alarm) = (page.section(FIRST), alarm_of(&page));
+        let dashboard = dashboards::all().into_iter().find(|dashboard| dashboard.name == alarm.dashboard);
+        let panels = dashboard.expect("its dashboard").panels;
+        for title in text.split("panel \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            named += 1;
+            assert!(panels.iter().any(|panel| panel.title == title), "{}: there is no panel {title}", page.name);
+        }
+    }
+    assert!(named > 5, "too few panels were found");
+}
+
+#[test]
 fn the_index_lists_every_alarm() {
     let severity = |severity: Severity| match severity {
         Severity::Page => "page",

@@ -42,7 +42,9 @@ impl<'a> Bill<'a> {
     pub fn of(month: &Month<'_>, prices: &'a EnvironmentPrices, free: bool) -> Self {
         let mut lines = of_work(month, prices);
         lines.extend(of_what_is_kept(month, prices));
-        lines.extend(of_watching(month, prices).into_iter().map(|line| Line { always: true, ..line }));
+        if month.workload.environment.watched {
+            lines.extend(of_watching(month, prices).into_iter().map(|line| Line { always: true, ..line }));
+        }
         charge(&mut lines, free);
         Self { lines }
     }

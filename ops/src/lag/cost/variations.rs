@@ -19,7 +19,7 @@ const fn when(what: &'static str, change: fn(&mut Workload, &Volume)) -> Variati
 }
 
 /// All that are shown.
-pub const ALL: [Variation; 10] = [
+pub const ALL: [Variation; 12] = [
     when("as it is", |_, _| {}),
     when("no access log of the API", |workload, _| workload.environment.access_log = false),
     when("no recovery of the table", |workload, _| workload.environment.recovery = false),
@@ -27,6 +27,14 @@ pub const ALL: [Variation; 10] = [
     Variation { what: "what each account has free is taken off", change: |_, _| {}, free: true },
     when("half of the events of a round are replaced in it", |workload, _| workload.last_of_key_share = 0.5),
     Variation { what: "both of these", change: |workload, _| workload.last_of_key_share = 0.5, free: true },
+    when("no alarms, no dashboards, and no series for them", |workload, _| workload.environment.watched = false),
+    when("the same, half are replaced, and nothing but our own lines is kept", |workload, _| {
+        workload.environment.watched = false;
+        workload.environment.recovery = false;
+        workload.environment.canary = false;
+        workload.environment.access_log = false;
+        workload.last_of_key_share = 0.5;
+    }),
     when("publishes carry an Idempotency-Key", |workload, _| workload.idempotency_keys = true),
     when("subscribers look every five seconds", |workload, volume| {
         let each_second = volume.events_per_month as f64 / (SECONDS * workload.busy_share);

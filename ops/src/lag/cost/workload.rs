@@ -81,6 +81,8 @@ pub struct Environment {
     pub canary: bool,
     /// Whether API Gateway writes a line for each request.
     pub access_log: bool,
+    /// Whether there are alarms and dashboards, and series for them.
+    pub watched: bool,
 }
 
 impl Workload {
