@@ -111,7 +111,8 @@ impl Event {
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         fn escaped(text: &str, cost: usize) -> usize {
-            text.len() + cost * text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+            // A sum of bytes is counted many at a time, which a filter is not.
+            text.len() + cost * text.bytes().map(|byte| usize::from(matches!(byte, b'"' | b'\\'))).sum::<usize>()
         }
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + escaped(value.as_str(), 3) + 10);
         let key = self.key.as_ref().map_or(0, |key| escaped(key.as_str(), 3));
