@@ -3,7 +3,7 @@
 //! Most invocations say little; one in [`SAMPLED_IN`] says everything, so that there is always a recent one to look at.
 //! Only our own code is ever asked for its details: those of the libraries may hold credentials and data.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::io::IsTerminal;
 
 use tracing::field::Field;
@@ -85,9 +85,25 @@ where
 
 /// Writes a field as it is written where there are colours.
 fn plain(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
-    match field.name() {
-        "message" => write!(writer, "{value:?}"),
-        name => write!(writer, "{name}={value:?}"),
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(OneLine(writer), "{value:?}")
+}
+
+/// Keeps a value on its line, whatever somebody put into it.
+struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            text.chars().try_for_each(|character| match character.is_control() {
+                true => write!(self.0, "{}", character.escape_default()),
+                false => self.0.write_char(character),
+            })
+        } else {
+            self.0.write_str(text)
+        }
     }
 }
 
@@ -101,4 +117,40 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
 pub(crate) fn is_sampled(request_id: &str) -> bool {
     let digits = request_id.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
     digits.is_some_and(|digits| digits % SAMPLED_IN == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_value_begins_a_line_or_commands_a_terminal() {
+        let written = Written::default();
+        let writer = written.clone();
+        tracing::subscriber::with_default(subscriber(Format::Human, "info", move || writer.clone()), || {
+            let (name, error) = ("a \"quoted\" name", "first\nsecond \u{1b}[31mred");
+            tracing::info!(target: "platform", name, %error, count = 3, "it is {}", "so\n");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let (_, told) = text.split_once("INFO ").unwrap();
+        let fields = r#"it is so\n name="a \"quoted\" name" error=first\nsecond \u{1b}[31mred count=3"#;
+        assert_eq!(told, format!("{fields}\n"));
+    }
 }
