@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use ledger::Clock;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -166,6 +167,18 @@ impl Client {
     pub(crate) async fn post_traced(&self, path: &str, body: &Value, parent: &str) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(format!("{}{path}", self.address)).body(body.to_string());
         self.send(request.header("content-type", "application/json").header("traceparent", parent)).await
+    }
+
+    /// Waits until the compactor has followed, and answers the record of a key.
+    pub(crate) async fn compacted(&self, stream: &str, key: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
+        let (clock, path) = (Clock::system(), format!("/streams/{stream}/compacted/{key}"));
+        for _ in 0..100 {
+            match self.get(&path).await.unwrap() {
+                (200, record) if is_meant(&record) => return record,
+                _ => clock.sleep(100).await,
+            }
+        }
+        panic!("the compactor did not follow: {path}");
     }
 
     /// Every event of a stream, in the order they are given out.
