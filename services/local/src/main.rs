@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A request is made of some hundred small pieces of memory, from which threads keep each other with the system's allocator.
+/// A request is made of many small pieces of memory, over which threads wait for each other with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
