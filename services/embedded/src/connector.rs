@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::engine::{Engine, WatchedCall};
+use crate::operations::Repeats;
 
 /// Names the operation, after the version of the API.
 const TARGET_HEADER: &str = "x-amz-target";
@@ -32,26 +33,38 @@ impl HttpConnector for Engine {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         let Some(watched) = self.watch(operation, body) else {
-            let answer = without_holding_up_others(|| self.run(operation, body));
-            return HttpConnectorFuture::ready(respond(answer));
+            let answer = self.run(operation, body, Repeats::Never);
+            return self.deliver(Ok(answer));
         };
         if !watched.course.is_immediate() {
             return self.travel(watched);
         }
-        match without_holding_up_others(|| self.perform(&watched)) {
-            Some(answer) => HttpConnectorFuture::ready(answer.and_then(respond)),
+        match self.perform(&watched) {
+            Some(answer) => self.deliver(answer),
             None => HttpConnectorFuture::new(std::future::pending()),
         }
     }
 }
 
 impl Engine {
+    /// Lets an answer go as soon as what it tells is durable.
+    fn deliver(&self, answer: Result<Answer, ConnectorError>) -> HttpConnectorFuture {
+        let (Some(needed), Ok(_)) = (self.sync_needed(), &answer) else {
+            return HttpConnectorFuture::ready(answer.and_then(respond));
+        };
+        let engine = self.clone();
+        HttpConnectorFuture::new(async move { respond(engine.when_synced(needed, answer?).await) })
+    }
+
     /// A call that takes time. It is on its way whether or not its caller lives to hear of it.
     fn travel(&self, watched: WatchedCall) -> HttpConnectorFuture {
         let (engine, (tell, told)) = (self.clone(), oneshot::channel());
         tokio::spawn(async move {
             engine.clock().sleep(watched.course.reaches_ms).await;
-            let answer = engine.perform(&watched);
+            let answer = match (engine.perform(&watched), engine.sync_needed()) {
+                (Some(Ok(answer)), Some(needed)) => Some(Ok(engine.when_synced(needed, answer).await)),
+                (answer, _) => answer,
+            };
             engine.clock().sleep(watched.course.returns_ms).await;
             engine.reveal(&watched);
             // Nobody may be there any more.
@@ -66,8 +79,8 @@ impl Engine {
     }
 }
 
-/// A durable write waits for the disk. Where other threads can take over this one's tasks meanwhile, they shall.
-fn without_holding_up_others<T>(work: impl FnOnce() -> T) -> T {
+/// A sync waits for the disk. Where other threads can take over this one's tasks meanwhile, they shall.
+pub(crate) fn without_holding_up_others<T>(work: impl FnOnce() -> T) -> T {
     let others = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if others { tokio::task::block_in_place(work) } else { work() }
 }

@@ -12,12 +12,17 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::call::{Call, CallInfo, ask_for_capacity};
 use crate::fault::{Course, Decision, Failure, Fate, Fault, InjectedFaults};
+use crate::operations::Repeats;
 use crate::pages::Unseen;
 use crate::replica::Replica;
+use crate::write_ahead_log::WriteAheadLog;
 use crate::{client, operations, pages};
 
 /// How SQLite says that the disk is full.
 const DISK_FULL: &str = "database or disk is full";
+/// How we say that it lost something.
+const DISK_FAILED: &str =
+    "the disk that holds the data failed to keep what was written: look after the disk, then start again";
 
 /// An embedded DynamoDB. Cloning shares it.
 #[derive(Clone)]
@@ -39,6 +44,8 @@ struct Inside {
     replica: Option<Mutex<Replica>>,
     unseen: Mutex<Unseen>,
     disk_is_full: AtomicBool,
+    /// `None` in memory, where nothing is durable.
+    log: Option<WriteAheadLog>,
 }
 
 /// A call of somebody who wants to know what becomes of it.
@@ -72,7 +79,7 @@ impl Engine {
     fn in_memory(clock: &Clock, replica: Option<Mutex<Replica>>) -> Self {
         let clock = Arc::new(EngineClock(clock.clone()));
         let database = Database::memory_with_clock(clock.clone()).expect("SQLite opens a database in memory");
-        Self::new(database, clock, replica)
+        Self::new(database, clock, replica, None)
     }
 
     /// The same engine, for a caller whose calls meet their own fate.
@@ -81,8 +88,8 @@ impl Engine {
         Self { fate: Some(fate), ..self.clone() }
     }
 
-    /// An engine on a file, which is created when it is absent. A write is on the disk before it is answered. Items
-    /// expire by the machine's clock.
+    /// An engine on a file, which is created when it is absent. A write is on the disk before it is answered, and before
+    /// any read that saw it is. Items expire by the machine's clock.
     ///
     /// # Errors
     /// When the file cannot be opened, or holds something else.
@@ -90,7 +97,12 @@ impl Engine {
         // SQLite reads some relative names as something else than a file.
         let file = std::path::absolute(file)?;
         let name = file.to_str().ok_or("the name of the database file is not UTF-8")?;
-        Ok(Self::new(Database::new(name)?, Arc::new(EngineClock(Clock::system())), None))
+        let database = Database::new(name)?;
+        // It sets `synchronous = NORMAL`, and nothing else that is not the default: SQLite then syncs its log before
+        // checkpoints only, and we do before answers. There is no other way to the settings of its connection.
+        database.disable_bulk_loading()?;
+        let log = WriteAheadLog::of(&file)?;
+        Ok(Self::new(database, Arc::new(EngineClock(Clock::system())), None, Some(log)))
     }
 
     /// A new client of this engine, with the settings that every client of the table has.
@@ -105,6 +117,7 @@ impl Engine {
     /// # Errors
     /// When the database cannot be read or written.
     pub fn sweep_expired(&self) -> Result<usize, Cause> {
+        let _writing = self.log().map(WriteAheadLog::writing);
         Ok(self.inside.database.sweep_ttl()?)
     }
 
@@ -134,10 +147,14 @@ impl Engine {
         *lock(&self.inside.fate) = None;
     }
 
-    /// Whether the last write found the disk full.
+    /// What is wrong with the disk, if anything: the last write found it full, or it failed to keep one.
     #[must_use]
-    pub fn is_disk_full(&self) -> bool {
-        self.inside.disk_is_full.load(Ordering::Relaxed)
+    pub fn disk_trouble(&self) -> Option<&'static str> {
+        if self.log().is_some_and(WriteAheadLog::has_failed) {
+            return Some(DISK_FAILED);
+        }
+        let full = "the disk that holds the data is full: nothing can be written until space is freed on it";
+        self.inside.disk_is_full.load(Ordering::Relaxed).then_some(full)
     }
 
     /// How many calls were made to fail so far.
@@ -146,7 +163,12 @@ impl Engine {
         self.inside.fired.load(Ordering::SeqCst)
     }
 
-    fn new(database: Database, clock: Arc<EngineClock>, replica: Option<Mutex<Replica>>) -> Self {
+    fn new(
+        database: Database,
+        clock: Arc<EngineClock>,
+        replica: Option<Mutex<Replica>>,
+        log: Option<WriteAheadLog>,
+    ) -> Self {
         let inside = Inside {
             database,
             clock,
@@ -157,6 +179,7 @@ impl Engine {
             replica,
             unseen: Mutex::default(),
             disk_is_full: AtomicBool::default(),
+            log,
         };
         Self { inside: Arc::new(inside), fate: None }
     }
@@ -213,7 +236,7 @@ impl Engine {
                         let as_of = ledger::Timestamp(self.clock().now().0.saturating_sub(course.staleness_ms));
                         lock(replica).answer(as_of, &self.inside.clock, operation, &body)
                     }
-                    _ => self.run(operation, &body),
+                    _ => self.run(operation, &body, Repeats::Possible),
                 };
                 lock(&self.inside.unseen).hide_from(operation, answer)
             }
@@ -247,8 +270,29 @@ impl Engine {
         })
     }
 
-    pub(crate) fn run(&self, operation: &str, body: &[u8]) -> Answer {
-        match operations::run(&self.inside.database, operation, body) {
+    /// The log of its file, if it has one.
+    fn log(&self) -> Option<&WriteAheadLog> {
+        self.inside.log.as_ref()
+    }
+
+    /// The sync that an answer made now has to wait for, where there is one that has not ended.
+    pub(crate) fn sync_needed(&self) -> Option<u64> {
+        let log = self.log()?;
+        let needed = log.needed();
+        (!log.has(needed)).then_some(needed)
+    }
+
+    /// An answer, when everything that it tells is on the disk.
+    pub(crate) async fn when_synced(&self, needed: u64, answer: Answer) -> Answer {
+        match self.log() {
+            Some(log) if log.wait(needed).await.is_err() => Answer::server_error(DISK_FAILED),
+            _ => answer,
+        }
+    }
+
+    pub(crate) fn run(&self, operation: &str, body: &[u8], repeats: Repeats) -> Answer {
+        let _writing = self.log().filter(|_| !operations::reads_items(operation)).map(WriteAheadLog::writing);
+        match operations::run(&self.inside.database, operation, body, repeats) {
             Ok(answer) => {
                 if let Some(replica) = &self.inside.replica
                     && !operations::reads_items(operation)
@@ -288,7 +332,7 @@ pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.to_string().contains(DISK_FULL))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -302,5 +346,74 @@ impl dynoxide::storage_backend::Clock for EngineClock {
 
     fn now_unix_secs_f64(&self) -> f64 {
         std::time::Duration::from_millis(self.0.now().0).as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+
+    const TABLE: &str = "eventledger";
+
+    /// An engine with a log whose syncs are counted, and fail after so many.
+    async fn counted(good: u64) -> (Engine, aws_sdk_dynamodb::Client, Arc<AtomicU64>) {
+        let syncs = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&syncs);
+        let log = WriteAheadLog::synced_by(move || match counter.fetch_add(1, Ordering::SeqCst) < good {
+            true => Ok(()),
+            false => Err(std::io::Error::other("the disk is gone")),
+        });
+        let database = Database::memory().expect("SQLite opens a database in memory");
+        let engine = Engine::new(database, Arc::new(EngineClock(Clock::system())), None, Some(log));
+        let client = engine.client();
+        ledger::table::create_if_absent(&client, TABLE).await.expect("a table");
+        (engine, client, syncs)
+    }
+
+    fn key(name: &str) -> [AttributeValue; 2] {
+        [AttributeValue::S(name.to_owned()), AttributeValue::S("A".to_owned())]
+    }
+
+    async fn put(client: &aws_sdk_dynamodb::Client, name: &str) -> bool {
+        let [partition_key, sort_key] = key(name);
+        let put = client.put_item().table_name(TABLE).item("PK", partition_key).item("SK", sort_key);
+        put.send().await.is_ok()
+    }
+
+    async fn get(client: &aws_sdk_dynamodb::Client, name: &str) -> bool {
+        let [partition_key, sort_key] = key(name);
+        let get = client.get_item().table_name(TABLE).key("PK", partition_key).key("SK", sort_key);
+        get.send().await.is_ok_and(|answer| answer.item.is_some())
+    }
+
+    #[tokio::test]
+    async fn a_write_is_synced_before_its_answer_and_a_read_only_after_one_that_nobody_waited_for() {
+        let (engine, client, syncs) = counted(u64::MAX).await;
+        let before = syncs.load(Ordering::SeqCst);
+        assert!(put(&client, "a").await && get(&client, "a").await && get(&client, "a").await);
+        assert_eq!(syncs.load(Ordering::SeqCst), before + 1);
+        drop(engine.run(
+            "PutItem",
+            format!(r#"{{"TableName":"{TABLE}","Item":{{"PK":{{"S":"b"}},"SK":{{"S":"A"}}}}}}"#).as_bytes(),
+            Repeats::Never,
+        ));
+        assert_eq!(syncs.load(Ordering::SeqCst), before + 1);
+        assert!(get(&client, "b").await);
+        assert_eq!(syncs.load(Ordering::SeqCst), before + 2, "who saw it waits in place of its writer");
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_neither_writes_nor_reads_are_answered_and_the_probe_says_why() {
+        let (engine, client, syncs) = counted(u64::MAX).await;
+        assert!(put(&client, "a").await && engine.disk_trouble().is_none());
+        let good = syncs.load(Ordering::SeqCst);
+        let (engine, client, _) = counted(good).await;
+        assert!(put(&client, "a").await, "the last good one");
+        assert!(!put(&client, "b").await && !get(&client, "a").await);
+        assert_eq!(engine.disk_trouble(), Some(DISK_FAILED));
     }
 }

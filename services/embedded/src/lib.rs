@@ -22,6 +22,7 @@ mod fault;
 mod operations;
 mod pages;
 mod replica;
+mod write_ahead_log;
 
 pub use call::{Access, Call, CallInfo};
 pub use data_directory::{DataDirectory, DirectoryError, ENVIRONMENT, TABLE};

@@ -3,7 +3,10 @@
 //! The engine's own dispatch is private, so the operations that our store and tools use are listed here. An operation
 //! that is not listed is refused loudly rather than answered wrongly.
 
+use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::answer::Answer;
 
@@ -12,13 +15,19 @@ const VALIDATION_MARK: &str = "VALIDATION";
 /// Begins the mark of a malformed request in DynamoDB's words.
 const SERIALIZATION_MARK: &str = "SERIALIZATION";
 
+/// Whether a caller may repeat a transaction whose answer it did not hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// The engine remembers each transaction by its token, for ten minutes.
+    Possible,
+    /// Every answer arrives, so none has to be remembered: the engine looks through all that it remembers each time.
+    Never,
+}
+
 macro_rules! dispatch {
     ($database:expr, $operation:expr, $body:expr, { $($name:literal => $method:ident,)* }) => {
         match $operation {
-            $($name => serde_json::from_slice($body)
-                .map_err(|error| unreadable(&error))
-                .and_then(|request| $database.$method(request))
-                .and_then(|response| serde_json::to_vec(&response).map_err(|error| unreadable(&error))),)*
+            $($name => answer($body, |request| $database.$method(request)),)*
             other => Err(DynoxideError::ValidationException(
                 format!("the embedded table does not know the operation {other:?}"),
             )),
@@ -27,8 +36,18 @@ macro_rules! dispatch {
 }
 
 /// Runs one operation to its end.
-pub(crate) fn run(database: &Database, operation: &str, body: &[u8]) -> Result<Answer, DynoxideError> {
-    let answer = dispatch!(database, operation, body, {
+pub(crate) fn run(
+    database: &Database,
+    operation: &str,
+    body: &[u8],
+    repeats: Repeats,
+) -> Result<Answer, DynoxideError> {
+    if operation == "TransactWriteItems" && repeats == Repeats::Never {
+        return answer(body, |request| {
+            database.transact_write_items(TransactWriteItemsRequest { client_request_token: None, ..request })
+        });
+    }
+    dispatch!(database, operation, body, {
         "BatchGetItem" => batch_get_item,
         "BatchWriteItem" => batch_write_item,
         "CreateTable" => create_table,
@@ -45,8 +64,17 @@ pub(crate) fn run(database: &Database, operation: &str, body: &[u8]) -> Result<A
         "TransactWriteItems" => transact_write_items,
         "UpdateItem" => update_item,
         "UpdateTimeToLive" => update_time_to_live,
-    });
-    answer.map(Answer::success)
+    })
+}
+
+/// The answer to one request, in JSON as it came.
+fn answer<Request: DeserializeOwned, Response: Serialize>(
+    body: &[u8],
+    work: impl FnOnce(Request) -> Result<Response, DynoxideError>,
+) -> Result<Answer, DynoxideError> {
+    let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let response = work(request)?;
+    serde_json::to_vec(&response).map(Answer::success).map_err(|error| unreadable(&error))
 }
 
 /// Whether the operation changes items.
@@ -87,7 +115,7 @@ mod tests {
     #[test]
     fn a_mark_of_the_deserialiser_never_reaches_the_caller() {
         let database = Database::memory().unwrap();
-        let error = run(&database, "PutItem", b"{}").unwrap_err();
+        let error = run(&database, "PutItem", b"{}", Repeats::Possible).unwrap_err();
         assert!(matches!(error, DynoxideError::ValidationException(_)), "{error:?}");
         assert!(!error.to_string().contains(VALIDATION_MARK), "{error}");
         assert!(!error.to_string().contains("at line"), "{error}");
@@ -95,7 +123,29 @@ mod tests {
 
     #[test]
     fn an_operation_that_is_not_listed_is_refused() {
-        let error = run(&Database::memory().unwrap(), "RestoreTableToPointInTime", b"{}").unwrap_err();
+        let error =
+            run(&Database::memory().unwrap(), "RestoreTableToPointInTime", b"{}", Repeats::Possible).unwrap_err();
         assert!(error.to_string().contains("RestoreTableToPointInTime"), "{error}");
+    }
+
+    #[test]
+    fn a_transaction_is_remembered_only_where_it_may_be_repeated() {
+        for (repeats, succeeds) in [(Repeats::Possible, false), (Repeats::Never, true)] {
+            let database = Database::memory().unwrap();
+            let table = serde_json::json!({
+                "TableName": "table",
+                "AttributeDefinitions": [{ "AttributeName": "PK", "AttributeType": "S" }],
+                "KeySchema": [{ "AttributeName": "PK", "KeyType": "HASH" }],
+                "BillingMode": "PAY_PER_REQUEST",
+            });
+            run(&database, "CreateTable", table.to_string().as_bytes(), repeats).unwrap();
+            let put = |key: &str| {
+                let put = serde_json::json!({ "Put": { "TableName": "table", "Item": { "PK": { "S": key } } } });
+                let request = serde_json::json!({ "TransactItems": [put], "ClientRequestToken": "token" });
+                run(&database, "TransactWriteItems", request.to_string().as_bytes(), repeats)
+            };
+            put("a").unwrap();
+            assert_eq!(put("b").is_ok(), succeeds, "the token is taken by another transaction");
+        }
     }
 }

@@ -10,7 +10,7 @@ use ledger::Timestamp;
 
 use crate::answer::Answer;
 use crate::engine::EngineClock;
-use crate::operations;
+use crate::operations::{self, Repeats};
 
 /// What was written, and how much of it the replica has.
 #[derive(Default)]
@@ -45,9 +45,10 @@ impl Replica {
         });
         // What was written before the table had any item is there from the start.
         while let Some(write) = self.written.get(self.applied).filter(|write| write.at <= as_of || self.applied == 0) {
-            operations::run(database, &write.operation, &write.body).expect("what was applied once applies again");
+            operations::run(database, &write.operation, &write.body, Repeats::Possible)
+                .expect("what was applied once applies again");
             self.applied += 1;
         }
-        operations::run(database, operation, body).unwrap_or_else(|error| Answer::error(&error))
+        operations::run(database, operation, body, Repeats::Possible).unwrap_or_else(|error| Answer::error(&error))
     }
 }

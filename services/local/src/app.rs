@@ -25,11 +25,10 @@ pub fn routes() -> Routes {
     admin::routes().merge(publish::routes()).merge(poll::routes())
 }
 
-/// Sees a full disk.
+/// Sees a disk that is full or failed.
 pub(crate) fn disk_probe(engine: &Engine) -> Probe {
     let engine = engine.clone();
-    let detail = "the disk that holds the data is full: nothing can be written until space is freed on it";
-    Probe::new(move || engine.is_disk_full().then_some(Finding { subject: "disk", detail }))
+    Probe::new(move || engine.disk_trouble().map(|detail| Finding { subject: "disk", detail }))
 }
 
 /// All of them behind one middleware stack.
