@@ -30,9 +30,11 @@ impl Lane {
     }
 }
 
-/// Items of the first page of a query; each further page asks for four times as many. Most reads want little, and what
-/// is read is paid for.
+/// Items of the first page of a query, at the most; each further page asks for four times as many. Most reads want little, and
+/// what is read is paid for.
 const FIRST_PAGE_ITEMS: usize = 16;
+/// A record batch is large from so many events on: sixteen small ones are soon read and cost little.
+const LARGE_BATCH: u64 = 16;
 
 impl Ledger {
     /// Reads up to `records` records and [`limits::PAGE_BYTES`] of payload from a position on, and one more of either
@@ -54,7 +56,7 @@ impl Ledger {
         let now = self.clock.now();
         let query = Store::log_from(partition, position.slot);
         let mut reading = Reading { lane: Lane::at(position), bytes: 0, limit: records, cut: false };
-        let (mut start, mut items) = (None, FIRST_PAGE_ITEMS.min(records + 1));
+        let (mut start, mut items) = (None, first_page(position, records + 1));
         loop {
             let page = self.store.query(&query, items, start).await?;
             for attributes in &page.items {
@@ -136,6 +138,16 @@ impl Lane {
     }
 }
 
+/// How many record batches are asked for first, for so many records from a position on. How large they were so far, the position
+/// tells: as many as hold the records then, and one more, since the first may be left in its middle.
+fn first_page(position: Position, records: usize) -> usize {
+    let items = match position.offset.checked_div(position.slot) {
+        Some(average) if average >= LARGE_BATCH => records.div_ceil(usize::try_from(average).unwrap_or(usize::MAX)) + 1,
+        _ => records,
+    };
+    items.min(FIRST_PAGE_ITEMS)
+}
+
 /// What became of a gap in what a query saw.
 enum Filled {
     /// There is none any more.
@@ -173,5 +185,21 @@ impl Reading {
             self.lane.records.push((record, next));
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_page_is_no_larger_than_what_is_wanted_where_record_batches_are_large() {
+        let items = |slot, offset, records| first_page(Position { slot, offset }, records);
+        assert_eq!(items(0, 0, 1_001), FIRST_PAGE_ITEMS, "nothing is known yet");
+        assert_eq!(items(10, 40, 101), FIRST_PAGE_ITEMS);
+        assert_eq!(items(10, 40, 2), 2);
+        assert_eq!(items(10, 10_000, 1_001), 3);
+        assert_eq!(items(10, 1_000, 11), 2);
+        assert_eq!(items(10, 1_000, 5_001), FIRST_PAGE_ITEMS);
     }
 }

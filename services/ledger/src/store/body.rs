@@ -4,8 +4,10 @@
 //! encoding, and each value's own requirement.
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::{Result, ensure};
 use crate::limits;
@@ -20,6 +22,13 @@ const ZSTD: u8 = 1;
 const LEVEL: i32 = 1;
 /// No stored body is larger than this when it is unpacked: a request's body and the framing of its events.
 const RAW_BYTES: usize = 2 * limits::BODY_BYTES;
+
+thread_local! {
+    // To make one takes longer than to compress an event.
+    static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(Compressor::new(LEVEL).expect("memory for a compressor"));
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("memory for a decompressor"));
+}
 
 /// Events as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +45,8 @@ impl Body {
     /// Encodes events.
     pub(crate) fn encode<E: Borrow<Event> + Serialize>(events: &[E]) -> Self {
         let raw = postcard::to_stdvec(events).expect("events can be encoded");
-        let compressed = zstd::bulk::compress(&raw, LEVEL).expect("memory can be compressed");
+        let compressed = COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&raw));
+        let compressed = compressed.expect("memory can be compressed");
         let checksum = crc32fast::hash(&raw);
         let raw_length = u32::try_from(raw.len()).expect("a request is smaller than 4 GiB");
         let (compression, bytes) = if compressed.len() < raw.len() { (ZSTD, compressed) } else { (PLAIN, raw) };
@@ -61,8 +71,9 @@ impl Body {
         let raw = match self.compression {
             PLAIN => &self.bytes,
             _ => {
-                unpacked = zstd::bulk::decompress(&self.bytes, raw_length).unwrap_or_default();
-                &unpacked
+                unpacked =
+                    DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(&self.bytes, raw_length));
+                unpacked.as_deref().unwrap_or_default()
             }
         };
         ensure!(raw.len() == raw_length, "a stored body has its raw length");
