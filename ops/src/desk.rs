@@ -51,14 +51,14 @@ impl Desk {
                 let engine = directory.engine().map_err(|error| unusable(&*error))?;
                 say(&format!("{}: the table of {}", environment.name, backend.data.display()));
                 // As the server that owns it: nobody else has it meanwhile, or deletes anything.
-                let ledger = ledger(engine.client(), embedded::TABLE, true);
+                let ledger = ledger(engine.client(), embedded::TABLE, ledger::Settings::EMBEDDED);
                 let whence = format!("--backend embedded:{}", backend.data.display());
                 Ok(Self { ledger, environment, output, whence, is_certain: true, _directory: Some(directory) })
             }
             None => {
                 let client = platform::config::client(Some(environment.settings.region.clone())).await;
                 let is_certain = check(&client, &environment).await?;
-                let ledger = ledger(client, &environment.settings.table, false);
+                let ledger = ledger(client, &environment.settings.table, ledger::Settings::FLEET);
                 let whence = format!("--env {}", environment.name);
                 Ok(Self { ledger, environment, output, whence, is_certain, _directory: None })
             }
@@ -73,8 +73,8 @@ impl Desk {
     }
 }
 
-fn ledger(client: Client, table: &str, alone: bool) -> Ledger {
-    Ledger::new(client, table, Clock::system(), Randomness::system(), ledger::Settings { alone })
+fn ledger(client: Client, table: &str, settings: ledger::Settings) -> Ledger {
+    Ledger::new(client, table, Clock::system(), Randomness::system(), settings)
 }
 
 /// Says which table it is, and whether it is certain that the environment means it.

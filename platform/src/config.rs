@@ -97,8 +97,7 @@ impl Config {
 
     /// The ledger on the table, as one process of many.
     pub async fn ledger(&self) -> Ledger {
-        let alone = ledger::Settings { alone: false };
-        Ledger::new(client(None).await, &self.table, Clock::system(), Randomness::system(), alone)
+        Ledger::new(client(None).await, &self.table, Clock::system(), Randomness::system(), ledger::Settings::FLEET)
     }
 }
 

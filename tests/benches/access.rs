@@ -33,7 +33,7 @@ async fn service() -> (axum::Router, String) {
     let clock = Clock::system();
     let engine = embedded::Engine::memory(&clock);
     ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table in memory");
-    let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), Settings { alone: true });
+    let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), Settings::EMBEDDED);
     let plenty = Allowance::new(1_000_000, 1_000_000);
     let settings = platform::endpoint::Settings {
         environment: ENVIRONMENT.to_owned(),

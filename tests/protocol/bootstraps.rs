@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use embedded::{CallInfo, Course, Decision, Failure, Fate};
+use embedded::{Call, CallInfo, Course, Decision, Failure, Fate};
 use ledger::model::KeyHash;
 use ledger::{Error, PageRequest, StartFrom, limits};
 
@@ -266,6 +266,28 @@ async fn what_was_compacted_beyond_the_watermark_comes_from_the_log_alone() {
     assert_eq!((keys(&state), state.snapshot), (vec!["a".to_owned()], true));
     let log = world.ledger.poll(&stream, &name, Some(state.cursor), page()).await.expect("the log");
     assert_eq!((keys(&log), log.snapshot, log.caught_up), (vec!["b".to_owned()], false, true));
+}
+
+/// Where several keys are put with one write, those that are there already stand in the way of none.
+#[tokio::test]
+async fn keys_that_are_put_together_are_compacted_whatever_an_interrupted_round_left() {
+    let world = World::embedded().await;
+    let stream = world.stream(1, 24).await;
+    let events = |count: u64| (0..count).map(|number| event(&format!("key-{number:02}"), "1")).collect::<Vec<_>>();
+    world.ledger.publish(request(&stream, events(25))).await.expect("places");
+    world.engine.set_fate(NoUpdates);
+    world.engine.record();
+    world.ledger.compact_stream(&stream).await.expect_err("the watermark does not move");
+    let operations = |calls: &[Call], name: &str| calls.iter().filter(|call| call.operation == name).count();
+    let calls = world.engine.take_calls();
+    assert_eq!((operations(&calls, "TransactWriteItems"), operations(&calls, "PutItem")), (3, 0));
+    world.engine.clear_fate();
+    // Twelve of them change, which leaves one transaction with both kinds.
+    world.ledger.publish(request(&stream, [events(12), vec![event("new", "1")]].concat())).await.expect("places");
+    assert_eq!(world.ledger.compact_stream(&stream).await.expect("compaction")[0].watermark, 38);
+    let page = world.ledger.list_compacted(&stream, None, "", 1_000).await.expect("a page");
+    let offsets: BTreeSet<u64> = page.records.iter().map(|record| record.offset).collect();
+    assert_eq!((page.records.len(), offsets), (26, (12..38).collect()), "the latest of each key");
 }
 
 #[tokio::test]

@@ -66,8 +66,7 @@ impl Fleet {
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table");
         let late = Arc::new(LateQuery::default());
         let ledger = |engine: &Engine, seed| {
-            let settings = Settings { alone: false };
-            Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), settings)
+            Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), Settings::FLEET)
         };
         let (reader, other) = (ledger(&engine.under(late.clone()), 1), ledger(&engine, 2));
         let stream = other.create_stream(definition("orders", 1, 1)).await.expect("a stream").value.definition.name;

@@ -10,6 +10,9 @@ use ledger::{
 pub(crate) const START: Timestamp = Timestamp(1_790_000_000_000);
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 
+/// Alone, and writing as it is cheapest on DynamoDB.
+const ALONE: Settings = Settings { alone: true, ..Settings::FLEET };
+
 /// A table and the time.
 pub(crate) struct World {
     pub(crate) engine: Engine,
@@ -26,27 +29,33 @@ impl World {
     pub(crate) async fn on(clock: Clock) -> Self {
         let engine = Engine::memory(&clock);
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table");
-        let ledger = Self::ledger(&engine, &clock, 1, true);
+        let ledger = Self::ledger(&engine, &clock, 1, ALONE);
         Self { engine, clock, ledger }
+    }
+
+    /// The same, with the settings of a local server.
+    pub(crate) async fn embedded() -> Self {
+        let world = Self::new().await;
+        Self { ledger: Self::ledger(&world.engine, &world.clock, 1, Settings::EMBEDDED), ..world }
     }
 
     /// Another process on the same table.
     pub(crate) fn another(&self, seed: u64) -> Ledger {
-        Self::ledger(&self.engine, &self.clock, seed, false)
+        Self::ledger(&self.engine, &self.clock, seed, Settings::FLEET)
     }
 
-    fn ledger(engine: &Engine, clock: &Clock, seed: u64, alone: bool) -> Ledger {
-        Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), Settings { alone })
+    fn ledger(engine: &Engine, clock: &Clock, seed: u64, settings: Settings) -> Ledger {
+        Ledger::new(engine.client(), "eventledger", clock.clone(), Randomness::seeded(seed), settings)
     }
 
     /// A process whose clock is ahead.
     pub(crate) fn elsewhere(&self, ahead_ms: i64) -> Ledger {
-        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 9, true)
+        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 9, ALONE)
     }
 
     /// The same, as one process of many.
     pub(crate) fn skewed(&self, ahead_ms: i64) -> Ledger {
-        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 10 + ahead_ms.unsigned_abs(), false)
+        Self::ledger(&self.engine, &self.clock.skewed(ahead_ms), 10 + ahead_ms.unsigned_abs(), Settings::FLEET)
     }
 
     /// A stream called `orders`.

@@ -56,7 +56,7 @@ impl Process {
         let ahead = world.dice.between(0..=2 * world.swarm.skew_ms);
         let clock = world.clock.skewed(i64::try_from(ahead).unwrap_or_default() - skew);
         let client = world.engine.under(fate.clone()).client();
-        let ledger = Ledger::new(client, TABLE, clock.clone(), randomness, Settings { alone: false });
+        let ledger = Ledger::new(client, TABLE, clock.clone(), randomness, Settings::FLEET);
         let settings = platform::endpoint::Settings {
             environment: ENVIRONMENT.to_owned(),
             quotas: world.quotas(),

@@ -207,7 +207,7 @@ impl World {
 impl Inner {
     /// A ledger that meets no fault and remembers nothing: what the checker takes the truth from.
     pub(crate) fn faultless(&self) -> Ledger {
-        let (randomness, settings) = (self.dice.randomness(), Settings { alone: false });
+        let (randomness, settings) = (self.dice.randomness(), Settings::FLEET);
         Ledger::new(self.client.clone(), TABLE, self.clock.clone(), randomness, settings)
     }
 

@@ -107,8 +107,7 @@ impl App {
         telemetry: Telemetry,
     ) -> Self {
         ledger::table::create_if_absent(&client, table).await.expect("the table can be created");
-        let settings = Settings { alone: true };
-        let ledger = Ledger::new(client.clone(), table, clock.clone(), randomness, settings);
+        let ledger = Ledger::new(client.clone(), table, clock.clone(), randomness, Settings::EMBEDDED);
         let router = local::app::router(
             &ledger,
             &platform::endpoint::Settings { environment: ENVIRONMENT.to_owned(), quotas, telemetry },
@@ -119,8 +118,7 @@ impl App {
     /// The routers of another process on the same table, with its own caches and the same clock.
     pub fn another_process(&self, quotas: Quotas, number: u64) -> axum::Router {
         let randomness = if self.engine.is_some() { Randomness::seeded(1_000 + number) } else { Randomness::system() };
-        let settings = Settings { alone: false };
-        let ledger = Ledger::new(self.client.clone(), &self.table, self.clock.clone(), randomness, settings);
+        let ledger = Ledger::new(self.client.clone(), &self.table, self.clock.clone(), randomness, Settings::FLEET);
         let (environment, telemetry) = (ENVIRONMENT.to_owned(), secrecy::telemetry());
         local::app::router(&ledger, &platform::endpoint::Settings { environment, quotas, telemetry })
     }

@@ -114,8 +114,7 @@ impl Fleet {
     }
 
     async fn furnish(&self, partitions: u16, subscribers: usize) {
-        let settings = Settings { alone: false };
-        let desk = Ledger::new(self.engine.client(), TABLE, self.clock.clone(), Randomness::seeded(7), settings);
+        let desk = Ledger::new(self.engine.client(), TABLE, self.clock.clone(), Randomness::seeded(7), Settings::FLEET);
         let scopes = |scope: &str| vec![scope.to_owned()];
         let mut keys = vec![(PUBLISHER.to_owned(), scopes("publish:*"))];
         keys.extend((0..subscribers).map(|number| (reader(number), vec!["poll:*".to_owned(), "commit:*".to_owned()])));

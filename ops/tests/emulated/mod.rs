@@ -41,7 +41,7 @@ impl Emulated {
         let ledger = runtime.block_on(async {
             let client = platform::config::client(Some(REGION.to_owned())).await;
             ledger::table::create_if_absent(&client, &table).await.expect("a table");
-            Ledger::new(client, &table, Clock::system(), Randomness::system(), Settings { alone: false })
+            Ledger::new(client, &table, Clock::system(), Randomness::system(), Settings::FLEET)
         });
         let environment = Self { name: name.to_owned(), runtime, folder, ledger };
         environment.add(name, Some(ACCOUNT), &table);

@@ -166,8 +166,7 @@ fn a_scrape_shows_every_subscription_and_forgets_who_is_gone() {
 
     // What a server of the same table would do.
     let client = Engine::open(&file).expect("the table").client();
-    let settings = Settings { alone: false };
-    let ledger = Ledger::new(client, embedded::TABLE, Clock::system(), Randomness::system(), settings);
+    let ledger = Ledger::new(client, embedded::TABLE, Clock::system(), Randomness::system(), Settings::FLEET);
     table.block_on(async {
         ledger.delete_subscription(&stream(), &subscription("shipping")).await.expect("it goes");
         go_on(&ledger, "billing").await;

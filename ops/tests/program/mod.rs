@@ -139,7 +139,7 @@ impl Table {
     fn at<T>(&self, clock: Clock, work: impl AsyncFnOnce(&Ledger) -> T) -> T {
         let directory = self.take();
         let client = directory.engine().expect("an engine").client();
-        let ledger = Ledger::new(client, embedded::TABLE, clock, Randomness::system(), Settings { alone: false });
+        let ledger = Ledger::new(client, embedded::TABLE, clock, Randomness::system(), Settings::FLEET);
         self.runtime.block_on(work(&ledger))
     }
 }

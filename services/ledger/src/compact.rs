@@ -113,12 +113,14 @@ impl Ledger {
         if is_planted(Bug::WatermarkBeforeThePuts) {
             self.store.advance_watermark(partition, reached, now).await?;
         }
-        stream::iter(round.latest)
-            .map(|(key, (slot, record))| async move {
-                // A refused put is fine: someone newer was there.
-                self.store.put_compacted(partition, &key, slot, &record, ends_at).await
-            })
-            .buffer_unordered(limits::COMPACTION_WRITES)
+        let puts = round.latest.into_iter().map(|(key, (slot, record))| {
+            let until = record.event.data.is_none().then(|| ends_at.plus(limits::TOMBSTONE_MS));
+            Store::compacted_put(partition, &key, slot, &record, until)
+        });
+        stream::iter(puts)
+            .chunks(self.settings.keys_per_put)
+            .map(|puts| self.store.put_compacted(puts, ends_at))
+            .buffer_unordered(self.settings.puts_at_once)
             .try_for_each(|_| async { Ok(()) })
             .await?;
         ensure!(reached > watermark, "a watermark only moves forward");

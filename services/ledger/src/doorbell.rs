@@ -25,18 +25,24 @@ struct Inner {
 
 impl Doorbell {
     /// Waits for the next partitions that changed, each named once; `None` once the bell is closed. For one listener.
-    pub async fn changed(&self) -> Option<Vec<PartitionId>> {
+    pub async fn changed(&self) -> Option<BTreeSet<PartitionId>> {
         loop {
             let rung = self.0.rung.notified();
-            let changed = std::mem::take(&mut *lock(&self.0.changed));
+            let changed = self.take_changed();
             if self.is_closed() {
                 return None;
             }
             if !changed.is_empty() {
-                return Some(changed.into_iter().collect());
+                return Some(changed);
             }
             rung.await;
         }
+    }
+
+    /// Those that changed since they were last asked for, which may be none.
+    #[must_use]
+    pub fn take_changed(&self) -> BTreeSet<PartitionId> {
+        std::mem::take(&mut *lock(&self.0.changed))
     }
 
     /// Wakes every waiting poll and ends [`Doorbell::changed`]: for a process that stops.

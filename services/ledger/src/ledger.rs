@@ -26,6 +26,19 @@ pub struct Settings {
     /// until they are woken, and a deleted name is free at once, because the only cache is dropped. And it deletes what
     /// expired only after it has swept, so that however long it was away no head is lost.
     pub alone: bool,
+    /// How many keys compaction puts with one write. Several are one transaction: an embedded table is done with that much
+    /// sooner than with each alone, and DynamoDB bills it twice.
+    pub keys_per_put: usize,
+    /// How many such writes are on their way at once. An embedded table does one after the other, and whoever else wants
+    /// something of it waits until all of them are done.
+    pub puts_at_once: usize,
+}
+
+impl Settings {
+    /// Of one process of many on DynamoDB.
+    pub const FLEET: Self = Self { alone: false, keys_per_put: 1, puts_at_once: 16 };
+    /// Of the only process on an embedded table.
+    pub const EMBEDDED: Self = Self { alone: true, keys_per_put: limits::COMPACTION_KEYS_TOGETHER, puts_at_once: 2 };
 }
 
 /// The ledger on one table. Cloning shares it; it keeps no state that another process could not do without.

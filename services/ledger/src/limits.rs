@@ -70,8 +70,8 @@ pub const COMPACTION_ROUND_KEYS: usize = 2_000;
 pub const COMPACTION_ROUND_MS: u64 = 60_000;
 /// For so long one sweep compacts, and then puts off deletions, in milliseconds: everything else that it is for must be done.
 pub const SWEEP_MS: u64 = 60_000;
-/// Compaction writes this many keys at once.
-pub const COMPACTION_WRITES: usize = 16;
+/// Compaction puts at most this many keys with one write.
+pub const COMPACTION_KEYS_TOGETHER: usize = 10;
 
 /// How long services keep what they know of streams and subscriptions, in milliseconds.
 pub const CACHE_MS: u64 = 30_000;
@@ -168,6 +168,7 @@ const _: () = {
     assert!(OPERATION_MS + REQUEST_MS + CLOCK_SKEW_MS < UNFINISHED_MS);
     // After the longest wait there is time to read what came.
     assert!(WAIT_SECONDS as u64 * 1_000 + OPERATION_MS + ANSWER_MS <= REQUEST_MS);
+    assert!(COMPACTION_KEYS_TOGETHER * STORE_ITEM_BYTES < STORE_TRANSACTION_BYTES);
     // No round of compaction outlives a tombstone that it did not see.
     assert!(COMPACTION_ROUND_MS < TOMBSTONE_MS / 100);
     assert!(DEFAULT_PAGE_ITEMS <= PAGE_ITEMS);

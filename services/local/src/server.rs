@@ -135,5 +135,5 @@ async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), StartErr
 async fn open_ledger(engine: &Engine) -> Result<Ledger, ledger::Cause> {
     let client = engine.client();
     ledger::table::create_if_absent(&client, TABLE).await?;
-    Ok(Ledger::new(client, TABLE, Clock::system(), Randomness::system(), Settings { alone: true }))
+    Ok(Ledger::new(client, TABLE, Clock::system(), Randomness::system(), Settings::EMBEDDED))
 }

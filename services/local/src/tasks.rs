@@ -4,15 +4,18 @@
 //! the keeper's first sweep finds.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use embedded::Engine;
 use keeper::{Schedule, Task};
 use ledger::{Clock, Ledger, PartitionId, Timestamp};
 use platform::telemetry::{Telemetry, Traces};
 
-/// How long what changed is gathered before it is compacted: a round costs the same whatever it finds, and of what changed
-/// twice only the last is written.
-const GATHER_MS: u64 = 200;
+/// How long what changed is gathered before it is compacted, in milliseconds: a round costs the same whatever it finds, and of
+/// what changed twice only the last is written.
+const GATHER_MS: RangeInclusive<u64> = 200..=1_000;
+/// It is gathered for so many times as long as compacting took the last time, so that publishers find the table free.
+const GATHER_FACTOR: u64 = 4;
 const RETRY_PAUSE_MS: u64 = 5_000;
 const SWEEP_PAUSE_MS: u64 = 60 * 60 * 1_000;
 const SAMPLE_PAUSE_MS: u64 = 60_000;
@@ -22,6 +25,7 @@ const EXPORT_PAUSE_MS: u64 = 1_000;
 pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
     let mut waiting = BTreeSet::new();
     let mut retry_at = ledger.clock().now();
+    let mut gather_ms = *GATHER_MS.start();
     loop {
         let changed = ledger.doorbell().changed();
         tokio::pin!(changed);
@@ -34,12 +38,16 @@ pub(crate) async fn compactor(ledger: Ledger, telemetry: Telemetry) {
                 }
             }
         };
-        let Some(changed) = changed else { return };
-        ledger.clock().sleep(GATHER_MS).await;
+        let Some(mut changed) = changed else { return };
+        ledger.clock().sleep(gather_ms).await;
+        changed.append(&mut ledger.doorbell().take_changed());
         if waiting.is_empty() {
             retry_at = ledger.clock().now().plus(RETRY_PAUSE_MS);
         }
+        let began = ledger.clock().now();
         waiting.extend(compact(&ledger, &telemetry, changed).await);
+        let took = ledger.clock().now().since(began);
+        gather_ms = (took * GATHER_FACTOR).clamp(*GATHER_MS.start(), *GATHER_MS.end());
     }
 }
 
@@ -120,7 +128,7 @@ mod tests {
         let engine = Engine::memory(&clock);
         let client = engine.client();
         ledger::table::create_if_absent(&client, "eventledger").await.expect("a table");
-        let ledger = Ledger::new(client, "eventledger", clock.clone(), Randomness::seeded(1), Settings { alone: true });
+        let ledger = Ledger::new(client, "eventledger", clock.clone(), Randomness::seeded(1), Settings::EMBEDDED);
         let recorder = DebuggingRecorder::new();
         let _recording = metrics::set_default_local_recorder(&recorder);
         engine.inject(embedded::Fault::any(embedded::FaultKind::ServerErrorBefore, 4));

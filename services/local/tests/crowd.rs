@@ -30,8 +30,7 @@ async fn stuck(server: &Server) -> TcpStream {
 /// Stores another key in the table of a server that is not running.
 async fn another_key(data: &Path) -> String {
     let client = embedded::Engine::open(&data.join("table.sqlite3")).unwrap().client();
-    let alone = Settings { alone: true };
-    let ledger = Ledger::new(client, "eventledger", Clock::system(), Randomness::system(), alone);
+    let ledger = Ledger::new(client, "eventledger", Clock::system(), Randomness::system(), Settings::EMBEDDED);
     let token = Token::mint(ledger.randomness(), "local");
     ledger.create_api_key(&token.record("others", &["publish:*"], ledger.clock().now())).await.unwrap();
     token.reveal()

@@ -109,8 +109,7 @@ impl Lambda {
         let client = client.credentials_provider(Credentials::new("count", "count", None, None, "count")).build();
         let client = aws_sdk_dynamodb::Client::from_conf(client);
         // As in a Lambda, where others write too.
-        let settings = Settings { alone: false };
-        let ledger = Ledger::new(client, TABLE, clock, Randomness::seeded(1), settings);
+        let ledger = Ledger::new(client, TABLE, clock, Randomness::seeded(1), Settings::FLEET);
         let token = Token::mint(ledger.randomness(), ENVIRONMENT);
         let scopes = ["publish:*", "poll:*", "stream.admin:*", "sub.admin:*"];
         let record = token.record("the count", &scopes, ledger.clock().now());

@@ -58,7 +58,7 @@ impl Server {
         let clock = Clock::system();
         let engine = embedded::Engine::memory(&clock);
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table in memory");
-        let (randomness, alone) = (Randomness::seeded(seed), Settings { alone: true });
+        let (randomness, alone) = (Randomness::seeded(seed), Settings::EMBEDDED);
         let ledger = Ledger::new(engine.client(), "eventledger", clock, randomness, alone);
         let plenty = Allowance::new(1_000_000, 1_000_000);
         let quotas = Quotas { failures_per_minute: u32::MAX, ..Quotas::uniform(plenty, plenty) };

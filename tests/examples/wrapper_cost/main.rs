@@ -112,8 +112,7 @@ impl Service {
         let clock = Clock::system();
         let engine = embedded::Engine::memory(&clock);
         ledger::table::create_if_absent(&engine.client(), "eventledger").await.expect("a table in memory");
-        let alone = Settings { alone: true };
-        let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), alone);
+        let ledger = Ledger::new(engine.client(), "eventledger", clock, Randomness::seeded(1), Settings::EMBEDDED);
         // Small enough that leases of it are asked for as in production.
         let plenty = Allowance::new(20_000, 200_000);
         let settings = platform::endpoint::Settings {

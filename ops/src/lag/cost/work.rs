@@ -3,12 +3,11 @@
 //! The work of clients and of the compactor follows from the workload and is here; that of keeper and canary, which schedules
 //! wake, is in [`watching`](super::watching).
 
-use ledger::limits;
-
 use super::figures::Figures;
 use super::remembered::{Uses, leased, of_key, of_process, of_subscription};
 use super::units::{Stored, Units};
 use super::workload::{SECONDS, Volume, Workload};
+use ledger::Settings;
 
 /// Changes that the doorbell hands on at most at once, and the seconds that it waits for more
 /// (`infra/modules/environment/doorbell.tf`).
@@ -298,7 +297,7 @@ impl Month<'_> {
         let events_each = self.events_per_publish() / self.workload.touched(self.volume);
         let events = record_batches * events_each;
         let keys = events * self.workload.last_of_key_share;
-        let writes = (keys / limits::COMPACTION_WRITES as f64).ceil();
+        let writes = (keys / Settings::FLEET.puts_at_once as f64).ceil();
         let busy_ms = self.busy_ms(3.0 + writes, events);
         let woken = self.woken(Part::Compaction, "round of compaction", "compact_partitions", times, busy_ms);
         Work {

@@ -39,8 +39,7 @@ pub(super) struct CanaryFunction {
 impl CanaryFunction {
     pub(super) fn start(engine: &Engine, now: Timestamp) -> Self {
         let clock = Clock::manual(now);
-        let ledger =
-            Ledger::new(engine.client(), TABLE, clock.clone(), Randomness::seeded(9), Settings { alone: false });
+        let ledger = Ledger::new(engine.client(), TABLE, clock.clone(), Randomness::seeded(9), Settings::FLEET);
         let ((due, rounds), (tell, said)) = (mpsc::unbounded_channel(), channel());
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

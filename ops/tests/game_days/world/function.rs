@@ -105,9 +105,8 @@ impl Function {
         let (recorder, written) = (EmfRecorder::default(), Written::default());
         let telemetry = Telemetry::documents(self.service, ENVIRONMENT, recorder.clone(), written.clone());
         let seed = self.service.bytes().map(u64::from).sum::<u64>() * 1_000 + self.started.get();
-        let settings = Settings { alone: false };
         let (client, clock) = (self.engine.client(), self.clock.clone());
-        let ledger = Ledger::new(client, embedded::TABLE, clock, Randomness::seeded(seed), settings);
+        let ledger = Ledger::new(client, embedded::TABLE, clock, Randomness::seeded(seed), Settings::FLEET);
         let (environment, quotas) = (ENVIRONMENT.to_owned(), Quotas::default());
         let settings = platform::endpoint::Settings { environment, quotas, telemetry: telemetry.clone() };
         let router = self.routes.clone().router(ledger.clone(), &settings);

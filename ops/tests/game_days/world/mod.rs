@@ -120,7 +120,7 @@ impl World {
             Fleet::new(engine, clock, tower)
         });
         let (client, clock) = (fleet.engine.client(), fleet.clock.clone());
-        let desk = Ledger::new(client, TABLE, clock, Randomness::seeded(7), Settings { alone: false });
+        let desk = Ledger::new(client, TABLE, clock, Randomness::seeded(7), Settings::FLEET);
         let world = Self {
             life: Life::default(),
             meant: BILLING.to_owned(),

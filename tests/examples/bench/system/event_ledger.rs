@@ -48,7 +48,7 @@ async fn make_keys(data: &Path) -> Result<Vec<String>> {
     let engine = directory.engine()?;
     ledger::table::create_if_absent(&engine.client(), TABLE).await?;
     let (clock, randomness) = (Clock::system(), Randomness::system());
-    let ledger = Ledger::new(engine.client(), TABLE, clock, randomness, Settings { alone: true });
+    let ledger = Ledger::new(engine.client(), TABLE, clock, randomness, Settings::EMBEDDED);
     let mut keys = Vec::new();
     for number in 1..=CLIENTS {
         let token = Token::mint(ledger.randomness(), ENVIRONMENT);

@@ -6,7 +6,6 @@ use super::super::{Attributes, Item, Outcome, Query, Range, Read, Store, Write, 
 use crate::answers::PartitionId;
 use crate::clock::Timestamp;
 use crate::error::{Result, ensure};
-use crate::limits;
 use crate::model::{EventKey, KeyHash, Record};
 use crate::planted::{Bug, is_planted};
 use crate::store::item::unreadable;
@@ -46,36 +45,49 @@ impl CompactedItem {
 }
 
 impl Store {
-    /// Puts a record as the latest of its key, unless a later one is there. A tombstone stays for a time, so that
-    /// nothing older can come back meanwhile; and nothing is put after `until`, when it may be gone.
-    pub(crate) async fn put_compacted(
-        &self,
+    /// What puts a record as the latest of its key, unless a later one is there. A tombstone stays until then, so that nothing
+    /// older can come back meanwhile.
+    pub(crate) fn compacted_put(
         partition: &PartitionId,
         key: &EventKey,
         slot: u64,
         record: &Record,
-        until: Timestamp,
-    ) -> Result<Outcome> {
-        let item = Item::new(Key::Compacted(partition, KeyHash::of(key), key))
+        tombstone_until: Option<Timestamp>,
+    ) -> Write {
+        let place = || Key::Compacted(partition, KeyHash::of(key), key);
+        let item = Item::new(place())
             .with("slot", slot)
             .with("offset", record.offset)
             .with("accepted_at", record.published_at)
             .traced(record.traceparent)
             .with("body", packed(&Body::encode(std::slice::from_ref(&record.event))));
-        let tombstone = record.event.data.is_none();
-        let item = if tombstone { item.expiring(until.plus(limits::TOMBSTONE_MS)) } else { item };
-        let write = if tombstone && is_planted(Bug::TombstonesAreDeleted) {
-            Write::delete(Key::Compacted(partition, KeyHash::of(key), key))
-        } else {
-            Write::put(item)
+        let write = match tombstone_until {
+            Some(_) if is_planted(Bug::TombstonesAreDeleted) => Write::delete(place()),
+            Some(until) => Write::put(item.expiring(until)),
+            None => Write::put(item),
         };
         let guard = if is_planted(Bug::LastCompactorWins) {
             "attribute_not_exists(PK) OR slot < :slot OR slot >= :slot"
         } else {
             "attribute_not_exists(PK) OR slot < :slot"
         };
+        write.when(guard).value(":slot", slot)
+    }
+
+    /// Puts records as the latest of their keys, and nothing after `until`, when a tombstone that they would meet may be gone.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub(crate) async fn put_compacted(&self, puts: Vec<Write>, until: Timestamp) -> Result<()> {
         let deadline = self.deadline().min(until);
-        self.settle(vec![write.when(guard).value(":slot", slot)], deadline).await
+        let alone = if puts.len() > 1 { puts.clone() } else { Vec::new() };
+        if let Outcome::Refused { .. } = self.settle(puts, deadline).await? {
+            // Someone newer was there, which is fine. Those beside it are not written yet.
+            for put in alone {
+                self.settle(vec![put], deadline).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The latest record of a key, tombstones included.
