@@ -305,3 +305,12 @@ async fn deleting_what_expired_is_free() {
     assert_eq!(world.engine.sweep_expired().expect("time to live"), 3);
     assert_eq!(units(&world.engine.take_calls()), (0.0, 0.0));
 }
+
+#[tokio::test]
+async fn a_table_that_is_there_costs_one_call_whatever_it_holds() {
+    let world = World::new().await;
+    world.engine.record();
+    ledger::table::create_if_absent(&world.engine.client(), "eventledger").await.expect("a table");
+    let calls = world.engine.take_calls();
+    assert_eq!(calls.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["DescribeTimeToLive"]);
+}

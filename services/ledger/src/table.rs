@@ -27,14 +27,22 @@ pub const STREAM_VIEW: &str = "KEYS_ONLY";
 const STATUS_QUESTIONS: u32 = 120;
 const STATUS_PAUSE_MS: u64 = 500;
 
-/// Creates the table (PK/SK strings, on demand, time to live on) when it is absent, and waits until it can be used.
+/// Creates the table (PK/SK strings, on demand, time to live on) when it is absent, and waits until it can be used. A table
+/// that is there costs one call, whatever it holds.
 ///
 /// # Errors
 /// What DynamoDB answers, or that the table was not ready after a minute.
 pub async fn create_if_absent(client: &Client, table: &str) -> Result<(), Cause> {
+    // It is the last that is done to a new table, and not before that can be used. An embedded table counts all its items
+    // to describe itself, so it is not asked to.
+    if has_time_to_live(client, table).await? {
+        return Ok(());
+    }
     create(client, table).await?;
     wait_until_active(client, table).await?;
-    enable_time_to_live(client, table).await
+    let wanted = TimeToLiveSpecification::builder().enabled(true).attribute_name(TIME_TO_LIVE).build()?;
+    client.update_time_to_live().table_name(table).time_to_live_specification(wanted).send().await?;
+    Ok(())
 }
 
 /// AWS's own name for the table, which says in which region and account it is:
@@ -82,17 +90,17 @@ async fn wait_until_active(client: &Client, table: &str) -> Result<(), Cause> {
     Err("the table was created but did not become active".into())
 }
 
-async fn enable_time_to_live(client: &Client, table: &str) -> Result<(), Cause> {
-    let current = client.describe_time_to_live().table_name(table).send().await?.time_to_live_description;
-    let enabled = current.is_some_and(|current| {
+/// Whether there is such a table, and its time to live is on.
+async fn has_time_to_live(client: &Client, table: &str) -> Result<bool, Cause> {
+    let answer = match client.describe_time_to_live().table_name(table).send().await {
+        Ok(answer) => answer.time_to_live_description,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(answer.is_some_and(|current| {
         current.attribute_name.as_deref() == Some(TIME_TO_LIVE)
             && matches!(current.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
-    });
-    if !enabled {
-        let wanted = TimeToLiveSpecification::builder().enabled(true).attribute_name(TIME_TO_LIVE).build()?;
-        client.update_time_to_live().table_name(table).time_to_live_specification(wanted).send().await?;
-    }
-    Ok(())
+    }))
 }
 
 fn text_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {

@@ -49,7 +49,7 @@ struct Bootstrapped {
 }
 
 async fn compacted_and_bootstrapped(bench: &Workbench, thousands: u64, findings: &mut Findings) -> Result<()> {
-    let setting = format!("{} distinct keys", crate::report::table::number(thousands as f64 * 1_000.0));
+    let setting = format!("{} distinct keys", crate::report::table::count(thousands * 1_000));
     let ours = [bench.ours()];
     let runs = bench.compare(&setting, &ours, async |server: &Server| {
         let (keys, began) = (thousands * 1_000, Instant::now());
@@ -150,7 +150,7 @@ struct Behind {
 async fn behind(bench: &Workbench, findings: &mut Findings) -> Result<()> {
     let mut lines = Vec::new();
     for keys in [KEYS, MANY_KEYS] {
-        let setting = format!("{CONNECTIONS} connections publish {} keys", crate::report::table::number(keys as f64));
+        let setting = format!("{CONNECTIONS} connections publish {} keys", crate::report::table::count(keys));
         let ours = [bench.ours()];
         let runs = bench.compare(&setting, &ours, async |server: &Server| behind_once(bench, server, keys).await);
         let runs: Vec<Behind> = runs.await?.into_iter().flatten().collect();

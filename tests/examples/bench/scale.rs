@@ -195,7 +195,7 @@ impl Growth {
         for point in &self.points {
             let row = |workload, value, p50, p99| Row {
                 workload,
-                setting: format!("{} {}", crate::report::table::number(point.size as f64), self.of),
+                setting: format!("{} {}", crate::report::table::count(point.size), self.of),
                 system: bench.ours().name.to_owned(),
                 value,
                 p50,
