@@ -1,9 +1,11 @@
 //! L: the life of streams and subscriptions.
 
 use futures::future::join_all;
+use platform::health::{Probe, Sight};
 use serde_json::{Value, json};
 use tests::stream::list;
 use tests::{Api, Stream};
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn l1_creating_the_same_again_changes_nothing() {
@@ -199,4 +201,14 @@ async fn l7_health_says_what_is_wrong() {
     assert_eq!(app.engine().take_calls().len(), 4, "one look, tried four times");
     app.clock.advance(ledger::limits::UNANSWERED_MS);
     let _ = anybody.get("/health").await.ok(200);
+}
+
+#[tokio::test]
+async fn l7_health_is_unavailable_where_nothing_can_be_answered_whatever_was_heard_before() {
+    let api = Api::in_process().await;
+    let _ = api.with_key(None).get("/health").await.ok(200);
+    let probe = Probe::new(|| Some(Sight::Standstill("the disk failed")));
+    let stands_still = api.app().router.clone().layer(axum::Extension(probe));
+    let request = axum::http::Request::get("/health").body(axum::body::Body::empty()).expect("a request");
+    assert_eq!(stands_still.oneshot(request).await.expect("an answer").status(), 503);
 }

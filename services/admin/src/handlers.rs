@@ -7,7 +7,7 @@ use http::{StatusCode, header};
 use ledger::model::{StreamName, SubscriptionName};
 use ledger::{Ledger, StartFrom};
 use platform::access::{Action, Caller};
-use platform::health::Probe;
+use platform::health::{Probe, Sight};
 use platform::json::{Json, NoBody, answer, created};
 use platform::path::Path;
 use platform::problem::Result;
@@ -113,8 +113,13 @@ pub(crate) async fn compact(
 }
 
 pub(crate) async fn health(State(ledger): State<Ledger>, probe: Option<Extension<Probe>>) -> Result<Response> {
+    let seen = match probe.and_then(|Extension(probe)| probe.look()) {
+        // What was heard of the table a moment ago does not count any more.
+        Some(Sight::Standstill(cause)) => return Err(ledger::Error::Unavailable(cause.into()).into()),
+        Some(Sight::Trouble(finding)) => Some(finding),
+        None => None,
+    };
     let health = ledger.health().await?;
-    let seen = probe.and_then(|Extension(probe)| probe.look());
     Ok(answer(StatusCode::OK, &wire::Health::new(health, ledger.clock().now(), seen)))
 }
 

@@ -4,11 +4,12 @@
 //! where the SDK would share one among all clients of a process and let one test starve the next.
 
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Config, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::http::HttpClient;
 
-/// A client whose requests go to `http_client`.
-pub(crate) fn client(http_client: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
+/// A client whose requests go to `http_client`, and that waits for each answer however long it takes, if it is `patient`.
+pub(crate) fn client(http_client: impl HttpClient + 'static, patient: bool) -> aws_sdk_dynamodb::Client {
     let config = ledger::client_settings(Config::builder())
         .region(Region::from_static("us-east-1"))
         .allow_no_auth()
@@ -21,5 +22,9 @@ pub(crate) fn client(http_client: impl HttpClient + 'static) -> aws_sdk_dynamodb
         .with_use_static_exponential_base(true)
         // There is no connection that a failure could spoil, and the SDK would complain each time.
         .with_reconnect_mode(ReconnectMode::ReuseAllConnections);
-    aws_sdk_dynamodb::Client::from_conf(config.to_builder().retry_config(retries).build())
+    let mut builder = config.to_builder().retry_config(retries);
+    if patient {
+        builder = builder.timeout_config(TimeoutConfig::disabled());
+    }
+    aws_sdk_dynamodb::Client::from_conf(builder.build())
 }

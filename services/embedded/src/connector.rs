@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::engine::{Engine, WatchedCall};
-use crate::operations::Repeats;
+use crate::operations::{self, Repeats};
 
 /// Names the operation, after the version of the API.
 const TARGET_HEADER: &str = "x-amz-target";
@@ -33,7 +33,9 @@ impl HttpConnector for Engine {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         let Some(watched) = self.watch(operation, body) else {
-            let answer = self.run(operation, body, Repeats::Never);
+            let run = || self.run(operation, body, Repeats::Never);
+            // What is written may begin a checkpoint, which waits for the disk.
+            let answer = if operations::reads_items(operation) { run() } else { without_holding_up_others(run) };
             return self.deliver(Ok(answer));
         };
         if !watched.course.is_immediate() {
@@ -79,7 +81,7 @@ impl Engine {
     }
 }
 
-/// A sync waits for the disk. Where other threads can take over this one's tasks meanwhile, they shall.
+/// For what waits for the disk. Where other threads can take over this one's tasks meanwhile, they shall.
 pub(crate) fn without_holding_up_others<T>(work: impl FnOnce() -> T) -> T {
     let others = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if others { tokio::task::block_in_place(work) } else { work() }

@@ -97,6 +97,9 @@ impl Engine {
         // SQLite reads some relative names as something else than a file.
         let file = std::path::absolute(file)?;
         let name = file.to_str().ok_or("the name of the database file is not UTF-8")?;
+        // Whoever closes a database brings its log into it, and syncs that. What a process left that ended after a sync had
+        // failed can be read from memory as if it were on the disk; now it is, or is gone.
+        drop(Database::new(name)?);
         let database = Database::new(name)?;
         // It sets `synchronous = NORMAL`, and nothing else that is not the default: SQLite then syncs its log before
         // checkpoints only, and we do before answers. There is no other way to the settings of its connection.
@@ -105,10 +108,11 @@ impl Engine {
         Ok(Self::new(database, Arc::new(EngineClock(Clock::system())), None, Some(log)))
     }
 
-    /// A new client of this engine, with the settings that every client of the table has.
+    /// A new client of this engine, with the settings that every client of the table has. One of a file waits for the disk as
+    /// long as that takes: nobody else could tell it sooner what became of a call.
     #[must_use]
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
-        client::client(self.clone())
+        client::client(self.clone(), self.log().is_some())
     }
 
     /// Deletes expired items, as DynamoDB does in its own time, and answers how many. It blocks, and lets requests pass
@@ -147,14 +151,17 @@ impl Engine {
         *lock(&self.inside.fate) = None;
     }
 
-    /// What is wrong with the disk, if anything: the last write found it full, or it failed to keep one.
+    /// Whether the last write found the disk full.
     #[must_use]
-    pub fn disk_trouble(&self) -> Option<&'static str> {
-        if self.log().is_some_and(WriteAheadLog::has_failed) {
-            return Some(DISK_FAILED);
-        }
-        let full = "the disk that holds the data is full: nothing can be written until space is freed on it";
-        self.inside.disk_is_full.load(Ordering::Relaxed).then_some(full)
+    pub fn is_disk_full(&self) -> bool {
+        self.inside.disk_is_full.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk failed to keep something. Then every call is answered with a server's error, until the file is opened
+    /// again.
+    #[must_use]
+    pub fn has_lost_writes(&self) -> bool {
+        self.log().is_some_and(WriteAheadLog::has_failed)
     }
 
     /// How many calls were made to fail so far.
@@ -407,13 +414,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_failed_sync_neither_writes_nor_reads_are_answered_and_the_probe_says_why() {
+    async fn after_a_failed_sync_neither_writes_nor_reads_are_answered() {
         let (engine, client, syncs) = counted(u64::MAX).await;
-        assert!(put(&client, "a").await && engine.disk_trouble().is_none());
+        assert!(put(&client, "a").await && !engine.has_lost_writes());
         let good = syncs.load(Ordering::SeqCst);
         let (engine, client, _) = counted(good).await;
         assert!(put(&client, "a").await, "the last good one");
         assert!(!put(&client, "b").await && !get(&client, "a").await);
-        assert_eq!(engine.disk_trouble(), Some(DISK_FAILED));
+        assert!(engine.has_lost_writes());
     }
 }

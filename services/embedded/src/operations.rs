@@ -20,7 +20,8 @@ const SERIALIZATION_MARK: &str = "SERIALIZATION";
 pub(crate) enum Repeats {
     /// The engine remembers each transaction by its token, for ten minutes.
     Possible,
-    /// Every answer arrives, so none has to be remembered: the engine looks through all that it remembers each time.
+    /// No answer is lost and no caller gives up on one, so none has to be remembered: the engine looks through all that it
+    /// remembers each time.
     Never,
 }
 

@@ -7,7 +7,8 @@
 //!
 //! Checkpoints stay SQLite's affair. It syncs the log before it moves pages into the database, and the database before it
 //! begins the log anew (<https://sqlite.org/wal.html#performance_considerations>), so the file never breaks, and a write is
-//! in a synced log or in a synced database once a later sync of the log has ended.
+//! in a synced log or in a synced database once a later sync of the log has ended. What it makes of a checkpoint that the
+//! disk refuses, to try it again, is as it always was.
 
 use std::fs::OpenOptions;
 use std::path::Path;

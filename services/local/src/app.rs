@@ -5,7 +5,7 @@ use embedded::{ENVIRONMENT, Engine};
 use ledger::Ledger;
 use platform::access::{Allowance, Quotas};
 use platform::endpoint::{Routes, Settings};
-use platform::health::{Finding, Probe};
+use platform::health::{Finding, Probe, Sight};
 use platform::in_flight::InFlight;
 use platform::telemetry::Telemetry;
 
@@ -28,7 +28,11 @@ pub fn routes() -> Routes {
 /// Sees a disk that is full or failed.
 pub(crate) fn disk_probe(engine: &Engine) -> Probe {
     let engine = engine.clone();
-    Probe::new(move || engine.disk_trouble().map(|detail| Finding { subject: "disk", detail }))
+    let detail = "the disk that holds the data is full: nothing can be written until space is freed on it";
+    Probe::new(move || match engine.has_lost_writes() {
+        true => Some(Sight::Standstill("the disk that holds the data failed to keep what was written")),
+        false => engine.is_disk_full().then_some(Sight::Trouble(Finding { subject: "disk", detail })),
+    })
 }
 
 /// All of them behind one middleware stack.

@@ -84,7 +84,8 @@ impl Query {
 
 impl Store {
     pub(crate) fn new(client: Client, table: String, clock: Clock, randomness: Randomness) -> Self {
-        let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let retries = client.config().retry_config().cloned().unwrap_or_else(RetryConfig::disabled);
+        let once = client.config().to_builder().retry_config(retries.with_max_attempts(1)).build();
         Self { client, writer: Client::from_conf(once), table, clock, randomness }
     }
 
