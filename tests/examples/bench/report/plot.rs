@@ -63,6 +63,7 @@ where
     let mut drawn = ChartBuilder::on(area)
         .caption(&chart.title, (FONT, 16))
         .margin(10)
+        .margin_right(24)
         .x_label_area_size(36)
         .y_label_area_size(64)
         .build_cartesian_2d(across, 0.0..top)?;
