@@ -423,4 +423,31 @@ mod tests {
         assert!(!put(&client, "b").await && !get(&client, "a").await);
         assert!(engine.has_lost_writes());
     }
+
+    #[tokio::test]
+    async fn a_write_to_a_file_is_answered_once_its_log_is_synced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let engine = Engine::open(&directory.path().join("table.sqlite3")).expect("a file");
+        let synced = || engine.log().is_some_and(|log| log.has(log.needed()));
+        assert!(!synced(), "nobody waited yet");
+        ledger::table::create_if_absent(&engine.client(), TABLE).await.expect("a table");
+        assert!(put(&engine.client(), "a").await && synced());
+    }
+
+    /// As it is after a process was killed: its log is there, and nobody closed the database.
+    #[tokio::test]
+    async fn what_an_ended_process_left_in_the_log_is_in_the_database_before_anybody_reads() {
+        let (one, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let engine = Engine::open(&one.path().join("table.sqlite3")).expect("a file");
+        ledger::table::create_if_absent(&engine.client(), TABLE).await.expect("a table");
+        assert!(put(&engine.client(), "a").await);
+        for name in ["table.sqlite3", "table.sqlite3-wal"] {
+            std::fs::copy(one.path().join(name), other.path().join(name)).expect("a copy");
+        }
+        let log = || std::fs::metadata(other.path().join("table.sqlite3-wal")).expect("a log").len();
+        assert!(log() > 0);
+        let again = Engine::open(&other.path().join("table.sqlite3")).expect("a file");
+        assert_eq!(log(), 0, "it was brought into the database");
+        assert!(get(&again.client(), "a").await);
+    }
 }
