@@ -23,11 +23,11 @@ use crate::engine::lock;
 const SUFFIX: &str = "-wal";
 
 /// Waits until everything written to the log is on the disk.
-type Sync = Box<dyn Fn() -> std::io::Result<()> + Send + std::marker::Sync>;
+type SyncToDisk = Box<dyn Fn() -> std::io::Result<()> + Send + Sync>;
 
 /// The log of one database.
 pub(crate) struct WriteAheadLog {
-    sync: Sync,
+    sync: SyncToDisk,
     state: Mutex<State>,
     /// The last sync that ended well, counted from 1.
     synced: AtomicU64,
@@ -76,7 +76,7 @@ impl WriteAheadLog {
     }
 
     /// A log that this makes durable.
-    pub(crate) fn synced_by(sync: impl Fn() -> std::io::Result<()> + Send + std::marker::Sync + 'static) -> Self {
+    pub(crate) fn synced_by(sync: impl Fn() -> std::io::Result<()> + Send + Sync + 'static) -> Self {
         // A process that ended may have left something in it that is not on the disk yet.
         let state = Mutex::new(State { unsynced: true, ..State::default() });
         let (synced, failed) = (AtomicU64::default(), AtomicBool::default());
@@ -146,9 +146,7 @@ mod tests {
     use super::*;
 
     /// A log that counts its syncs and does `also` during each.
-    fn counted(
-        also: impl Fn() -> std::io::Result<()> + Send + std::marker::Sync + 'static,
-    ) -> (WriteAheadLog, Arc<AtomicU64>) {
+    fn counted(also: impl Fn() -> std::io::Result<()> + Send + Sync + 'static) -> (WriteAheadLog, Arc<AtomicU64>) {
         let count = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&count);
         let sync = move || {
